@@ -1,0 +1,1 @@
+-- cluster.db: what must be equal on every peer.

@@ -1,0 +1,1 @@
+-- local.db: the tables of one peer.
