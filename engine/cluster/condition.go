@@ -1,0 +1,207 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hexad/engine"
+)
+
+// Alarms that clustering itself raises; the rules raise the others.
+// Source: reference 4.2.
+const (
+	alarmCommunication = 20004
+	alarmDatabase      = 20006
+	alarmRestart       = 20007
+	alarmReplication   = 20009
+	alarmSuperseded    = 20011
+	alarmSettings      = 20012
+	alarmNoPrimary     = 20016
+	alarmPrimary       = 20017
+	alarmTLSRestart    = 20020
+	alarmPorts         = 20021
+	alarmInconsistent  = 20024
+	alarmStuck         = 20025
+	alarmPermissive    = 40049
+	alarmPeerKey       = 70021
+	alarmRemoved       = 70022
+	alarmReadOnly      = 70023
+)
+
+// settle is how long after a start or a change the state of a peer may be
+// unknown before its silence counts; contact needs this long at most.
+const settle = 3 * time.Second
+
+// stuckAfter is when a copy that does not move while the primary's does counts
+// as failed: Raft itself backs off up to 10 s after an outage.
+const stuckAfter = 15 * time.Second
+
+// evaluate keeps the alarms true: at once when something changed, and
+// periodically.
+func (s *Service) evaluate(ctx context.Context) {
+	tick := time.NewTicker(s.o.Beat)
+	defer tick.Stop()
+	var ruled time.Time
+	for {
+		kicked := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kick:
+			kicked = true
+		case <-tick.C:
+		}
+		if kicked || time.Since(ruled) >= s.o.Periodic {
+			s.askRules(ctx)
+			ruled = time.Now()
+		}
+		s.o.Alarms.Reconcile(ctx, "cluster", s.conditions())
+	}
+}
+
+func (s *Service) askRules(ctx context.Context) {
+	found := s.judge(ctx, Periodicly, s.Running(), nil, nil)
+	s.mu.Lock()
+	s.findings = found
+	s.mu.Unlock()
+	s.notify()
+}
+
+// conditions is every alarm of clustering that holds now.
+func (s *Service) conditions() []Condition {
+	s.mu.Lock()
+	page, agreed, join := s.page, s.agreed, s.join
+	found := slices.Clone(s.findings)
+	restart := s.restartReasonsLocked()
+	s.mu.Unlock()
+	var out []Condition
+	add := func(id int, params map[string]string) { out = append(out, Condition{ID: id, Params: params}) }
+	if len(restart) > 0 && page.Reset == nil {
+		add(alarmRestart, map[string]string{"reasons": strings.Join(restart, ", ")})
+	}
+	if len(page.Running.Peers) == 0 {
+		return append(out, conditionsOf(found)...)
+	}
+	if page.Entered.TLSMode != page.Running.TLSMode && len(page.Entered.Peers) > 0 {
+		add(alarmTLSRestart, map[string]string{"configured": string(page.Entered.TLSMode), "running": string(page.Running.TLSMode)})
+	}
+	if page.Running.TLSMode == engine.Permissive {
+		add(alarmPermissive, nil)
+	}
+	if join != "" {
+		add(alarmReplication, map[string]string{"detail": join})
+	}
+	out = append(out, s.contactConditions(agreed)...)
+	out = append(out, s.refusalConditions()...)
+	out = append(out, s.storeConditions(agreed)...)
+	return append(out, conditionsOf(found)...)
+}
+
+// contactConditions are the alarms of peers that do not answer.
+func (s *Service) contactConditions(agreed engine.Agreed) []Condition {
+	var silent, database, ports []string
+	var out []Condition
+	portSet := map[int]bool{}
+	for _, snap := range s.snapshots() {
+		if snap.state == engine.PeerFailed {
+			silent = append(silent, snap.address)
+		}
+		if snap.port != 0 {
+			ports = append(ports, snap.address)
+			portSet[snap.port] = true
+		}
+		if snap.node != "" && snap.dbTried && !snap.dbUp {
+			database = append(database, snap.address)
+		}
+		if snap.node == agreed.Primary && snap.state == engine.PeerFailed {
+			out = append(out, Condition{ID: alarmNoPrimary, Params: map[string]string{"peer": snap.address}})
+		}
+	}
+	if len(silent) > 0 {
+		out = append(out, Condition{ID: alarmCommunication, Params: map[string]string{"peers": strings.Join(silent, " ")}})
+	}
+	if len(database) > 0 {
+		out = append(out, Condition{ID: alarmDatabase, Params: map[string]string{"peers": strings.Join(database, " ")}})
+	}
+	if len(ports) > 0 {
+		var numbers []string
+		for port := range portSet {
+			numbers = append(numbers, strconv.Itoa(port))
+		}
+		slices.Sort(numbers)
+		out = append(out, Condition{ID: alarmPorts, Params: map[string]string{"peers": strings.Join(ports, " "), "ports": strings.Join(numbers, " ")}})
+	}
+	return out
+}
+
+// refusalConditions are the alarms of the fence and of identities.
+func (s *Service) refusalConditions() []Condition {
+	id := s.o.Identity()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Condition
+	once := map[int]bool{}
+	add := func(alarm int, params map[string]string) {
+		if !once[alarm] {
+			once[alarm] = true
+			out = append(out, Condition{ID: alarm, Params: params})
+		}
+	}
+	for _, r := range s.refused {
+		params := map[string]string{
+			"peer": r.Address, "reason": r.Reason,
+			"own": generationText(id.Generation), "other": generationText(r.Remote),
+		}
+		switch {
+		case r.Kind == "generation" && r.Remote.Number > id.Generation.Number:
+			add(alarmSuperseded, params)
+		case r.Kind == "generation" && r.Remote.Number == id.Generation.Number:
+			add(alarmSettings, params)
+			add(alarmPrimary, params)
+		case r.Kind == "key":
+			add(alarmPeerKey, params)
+		case r.Kind == "removed":
+			add(alarmRemoved, params)
+		}
+	}
+	return out
+}
+
+func generationText(g engine.Generation) string {
+	return strconv.FormatInt(g.Number, 10) + " (" + g.ID + ")"
+}
+
+// storeConditions are the alarms of this peer's copy of the database.
+func (s *Service) storeConditions(agreed engine.Agreed) []Condition {
+	var out []Condition
+	servers := s.o.Group.Servers()
+	primaryIsMember := slices.ContainsFunc(agreed.Members, func(m engine.Member) bool { return m.Node == agreed.Primary })
+	if agreed.Primary != "" && !primaryIsMember {
+		out = append(out, Condition{ID: alarmInconsistent, Params: map[string]string{"detail": "the agreed primary is not a member"}})
+	}
+	if agreed.Primary == s.o.Node && servers.State != "Failed" && s.leaderless(servers) {
+		out = append(out, Condition{ID: alarmReadOnly, Params: map[string]string{"detail": "too few voters answer"}})
+	}
+	if s.stuck() {
+		out = append(out, Condition{ID: alarmStuck, Params: map[string]string{"peer": s.o.Host().Address}})
+	}
+	return out
+}
+
+func (s *Service) snapshots() []snapshot {
+	s.mu.Lock()
+	list := make([]*peer, 0, len(s.peers))
+	for _, p := range s.peers {
+		list = append(list, p)
+	}
+	s.mu.Unlock()
+	out := make([]snapshot, 0, len(list))
+	for _, p := range list {
+		out = append(out, p.snapshot())
+	}
+	slices.SortFunc(out, func(a, b snapshot) int { return strings.Compare(a.address, b.address) })
+	return out
+}

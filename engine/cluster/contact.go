@@ -1,0 +1,342 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"hexad/engine"
+)
+
+// maxBody bounds every body on the peer link.
+const maxBody = 4 << 20
+
+// keepContacts runs one pair of loops (peer link, database port) for each
+// other peer and follows changes of the list and of the members.
+func (s *Service) keepContacts(ctx context.Context) {
+	for {
+		s.arrange(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		}
+	}
+}
+
+// arrange makes the set of peers what list and members say.
+func (s *Service) arrange(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	want := map[string]engine.Member{}
+	own := s.indexLocked(s.page.Running.Peers)
+	for i, address := range s.page.Running.Peers {
+		if i+1 != own {
+			want[strings.ToLower(address)] = engine.Member{Address: address}
+		}
+	}
+	for _, m := range s.agreed.Members {
+		if m.Node == s.o.Node || len(s.page.Running.Peers) == 0 {
+			continue
+		}
+		if entry := s.entryOfLocked(m); entry != "" {
+			m.Address = entry
+		}
+		want[strings.ToLower(m.Address)] = m
+	}
+	for key, stop := range s.contacts {
+		m, ok := want[key]
+		if ok && s.peers[key].is(m) {
+			continue
+		}
+		stop()
+		delete(s.contacts, key)
+		if !ok {
+			delete(s.peers, key)
+		}
+	}
+	for key, m := range want {
+		if s.contacts[key] != nil {
+			continue
+		}
+		p := s.peers[key]
+		if p == nil {
+			p = &peer{address: m.Address, since: time.Now()}
+			s.peers[key] = p
+		}
+		p.become(m)
+		peerCtx, stop := context.WithCancel(ctx)
+		s.contacts[key] = stop
+		go s.contact(peerCtx, p)
+		if m.Node != "" {
+			go s.watchDatabase(peerCtx, p, m.Node)
+		}
+	}
+}
+
+func (p *peer) is(m engine.Member) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.node == m.Node && p.key == m.Fingerprint
+}
+
+func (p *peer) become(m engine.Member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.node == m.Node && p.key == m.Fingerprint {
+		return
+	}
+	p.node, p.key = m.Node, m.Fingerprint
+	p.up, p.rtts, p.facts = false, nil, engine.Facts{}
+	p.dbTried, p.dbUp = false, false
+}
+
+// contact keeps exchanging facts with one peer until ctx ends.
+func (s *Service) contact(ctx context.Context, p *peer) {
+	tick := time.NewTicker(s.o.Beat)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		if p.member() != "" {
+			s.exchange(ctx, p)
+		} else if n%4 == 0 {
+			s.probe(ctx, p)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *peer) member() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.node
+}
+
+// exchange sends own facts to a member and takes its. A connection that broke
+// is tried once more at once: a restarted peer is not a failed one.
+func (s *Service) exchange(ctx context.Context, p *peer) {
+	var answer beat
+	var rtt time.Duration
+	err := s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
+	if err != nil && ctx.Err() == nil && !isTimeout(err) {
+		err = s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	now := time.Now()
+	if err == nil && answer.Facts.Node != p.member() {
+		err = engine.Errorf(engine.Denied, "answers as node %.8s, not as the member %.8s", answer.Facts.Node, p.member())
+	}
+	if err != nil {
+		cause, port := causeOf(err)
+		if p.failed(cause, port, now) {
+			s.stateChanged(p, false, cause)
+		}
+		return
+	}
+	s.accepted(p.member(), p.address)
+	first := p.answered(answer.Facts, answer.SeenAs, rtt, now)
+	if first {
+		s.stateChanged(p, true, "")
+	}
+	s.heard(p, answer.Facts)
+}
+
+// heard takes facts that a peer sent, on either side of an exchange.
+func (s *Service) heard(p *peer, f engine.Facts) {
+	if s.Agreed().Primary == f.Node {
+		own := s.o.Group.Servers().Applied
+		s.mu.Lock()
+		s.applied.follow(own, f.Store.Applied, time.Now())
+		if f.Store.Applied <= own {
+			s.synced = time.Now()
+		}
+		s.mu.Unlock()
+	}
+	p.mu.Lock()
+	changed := judgedDifferently(p.facts, f)
+	p.facts, p.heard = f, time.Now()
+	p.mu.Unlock()
+	if changed {
+		signal(s.kick)
+	}
+	s.notify()
+}
+
+// judgedDifferently reports whether the rules might judge b unlike a.
+func judgedDifferently(a, b engine.Facts) bool {
+	a.Store, b.Store = engine.StoreFacts{}, engine.StoreFacts{}
+	a.RTTs, b.RTTs = nil, nil
+	a.NTP.OffsetMS, b.NTP.OffsetMS = 0, 0
+	x, _ := json.Marshal(a)
+	y, _ := json.Marshal(b)
+	return !bytes.Equal(x, y)
+}
+
+// probe looks whether a listed address that is no member yet is there at all.
+func (s *Service) probe(ctx context.Context, p *peer) {
+	ctx, stop := context.WithTimeout(ctx, s.o.Timeout)
+	defer stop()
+	err := s.o.Link.Probe(ctx, p.address)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return
+	}
+	cause, port := "answers, but is not a member yet: enter this cluster's settings there and restart it", 0
+	if err != nil {
+		cause, port = causeOf(err)
+	}
+	if p.failed(cause, port, time.Now()) {
+		s.stateChanged(p, false, cause)
+	}
+}
+
+// stateChanged wakes the alarms and writes the log lines of a lost or found peer.
+func (s *Service) stateChanged(p *peer, up bool, cause string) {
+	signal(s.kick)
+	s.notify()
+	if p.member() == "" {
+		return
+	}
+	lines := s.o.Lines.PeerUp(p.address)
+	if !up {
+		lines = s.o.Lines.PeerDown(p.address, cause)
+	}
+	for _, e := range lines {
+		s.o.Emit(e)
+	}
+}
+
+// watchDatabase holds one idle connection to a member's database port: its end
+// is how a cut link is noticed although Raft has nothing to say to that peer.
+func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
+	for ctx.Err() == nil {
+		dialCtx, stop := context.WithTimeout(ctx, s.o.Timeout)
+		conn, err := s.o.Link.DialDatabase(dialCtx, node)
+		stop()
+		if err == nil {
+			if p.database(true, "") {
+				signal(s.kick)
+			}
+			end := context.AfterFunc(ctx, func() { conn.Close() })
+			_, err = io.ReadAll(io.LimitReader(conn, 1)) // the other side never sends
+			end()
+			conn.Close()
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		cause, _ := causeOf(err)
+		if p.database(false, cause) {
+			signal(s.kick)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(s.o.Beat):
+		}
+	}
+}
+
+// call posts in to a member and reads its answer. rtt, when asked for, is the
+// time from request to the answer's headers.
+func (s *Service) call(ctx context.Context, node, path string, in, out any, rtt *time.Duration) error {
+	client, err := s.o.Link.Client(node)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, s.o.Timeout)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+node+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if rtt != nil {
+		*rtt = time.Since(began)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		var e engine.Error
+		if json.Unmarshal(raw, &e) != nil || e.Code == "" {
+			return fmt.Errorf("peer answered %s", resp.Status)
+		}
+		return &e
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(raw, out)
+}
+
+// causeOf turns an error of contact into words for the clustering page, and
+// the port that could not be connected to (0 when a connection came about).
+func causeOf(err error) (string, int) {
+	var e *engine.Error
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &e):
+		return e.Message, portOf(err)
+	case errors.As(err, &dns):
+		return "name not resolved: " + dns.Name, 0
+	case errors.As(err, &op) && op.Op == "dial":
+		port := portOf(err)
+		if isTimeout(err) {
+			return fmt.Sprintf("no answer on port %d", port), port
+		}
+		return fmt.Sprintf("no connection to port %d: %s", port, short(op.Err)), port
+	case isTimeout(err):
+		return "does not answer", LinkPort
+	case err == nil || errors.Is(err, io.EOF):
+		return "the connection was closed by the peer", 0
+	default:
+		return short(err), 0
+	}
+}
+
+func portOf(err error) int {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		if tcp, ok := op.Addr.(*net.TCPAddr); ok {
+			return tcp.Port
+		}
+		return LinkPort
+	}
+	return 0
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || (errors.As(err, &t) && t.Timeout())
+}
+
+// short is the last part of a wrapped error: what people want to read.
+func short(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, ": "); i >= 0 && len(text)-i > 4 {
+		return text[i+2:]
+	}
+	return text
+}

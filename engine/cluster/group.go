@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"hexad/engine"
+)
+
+// Steps of the group: soon while something moves, calm when nothing does.
+const (
+	groupSoon = 100 * time.Millisecond
+	groupCalm = time.Second
+	// lostVoter is how long a voter may be silent before another takes its
+	// place: longer than any restart. Source: design 3.
+	lostVoter = 30 * time.Second
+)
+
+// followGroup makes the Raft group what members and primary demand, one step
+// at a time, while this peer leads it.
+func (s *Service) followGroup(ctx context.Context) {
+	silent := map[string]time.Time{}
+	for {
+		wait := groupCalm
+		if servers := s.o.Group.Servers(); servers.LeaderHere {
+			if s.groupStep(ctx, servers, silent) {
+				wait = groupSoon
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[string]time.Time) bool {
+	agreed := s.Agreed()
+	if s.joining() || agreed.Primary == "" {
+		return false
+	}
+	var members []string
+	for _, m := range agreed.Members {
+		members = append(members, m.Node)
+	}
+	present := append(slices.Clone(servers.Voters), servers.Nonvoters...)
+	for _, node := range members {
+		if !slices.Contains(present, node) {
+			return s.done(s.o.Group.AddNonvoter(ctx, node), "server added", node)
+		}
+	}
+	for _, node := range present {
+		if !slices.Contains(members, node) {
+			return s.done(s.o.Group.RemoveServer(ctx, node), "server removed", node)
+		}
+	}
+	step, err := s.o.Group.Reconcile(ctx, members, agreed.Primary, func(node string) bool { return s.counted(node, servers, silent) })
+	if step == "" && err == nil {
+		return s.renameMembers(ctx, agreed)
+	}
+	return s.done(err, step, "")
+}
+
+// counted tells the reconciler whether to count on a server: a voter until it
+// was silent for long, any other only while it answers.
+func (s *Service) counted(node string, servers Servers, silent map[string]time.Time) bool {
+	if s.reachable(node) {
+		delete(silent, node)
+		return true
+	}
+	if silent[node].IsZero() {
+		silent[node] = time.Now()
+	}
+	return slices.Contains(servers.Voters, node) && time.Since(silent[node]) < lostVoter
+}
+
+// renameMembers follows a changed entry (an IP that became an FQDN): the
+// member's row takes the address that the primary's list has for it.
+func (s *Service) renameMembers(ctx context.Context, agreed engine.Agreed) bool {
+	if agreed.Primary != s.o.Node {
+		return false
+	}
+	for _, m := range agreed.Members {
+		s.mu.Lock()
+		address := s.entryOfLocked(m)
+		s.mu.Unlock()
+		if address != "" && address != m.Address {
+			m.Address = address
+			return s.done(s.o.Store.PutMember(ctx, m), "member renamed", m.Node)
+		}
+	}
+	return false
+}
+
+func (s *Service) done(err error, step, node string) bool {
+	if err != nil {
+		s.o.Log.Warn("cluster database group not changed", "module", "cluster", "step", step, "node", node, "err", err)
+		return false
+	}
+	s.o.Log.Info("cluster database group changed", "module", "cluster", "step", step, "node", node)
+	return true
+}

@@ -1,0 +1,349 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"hexad/engine"
+)
+
+// Save stores the clustering page as the administrator entered it, puts into
+// effect what needs no restart, and says what does.
+//
+// fields are the six address fields as typed; gaps are judged by the rules.
+//
+// Errors: Invalid with the findings that refuse it, Denied (TLS mode on a
+// subordinate), Conflict (another change of primary won), Unavailable (the
+// group cannot commit; the page is then as it was).
+//
+// Source: reference 1.5; design 3.
+func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Clustering, fields []string) (engine.ClusteringSaved, error) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	c.Peers = trim(c.Peers)
+	if fields == nil {
+		fields = c.Peers
+	}
+	if len(c.Peers) > engine.MaxPeers {
+		return engine.ClusteringSaved{}, engine.Errorf(engine.Invalid, "the list has %d peers; a cluster has at most %d", len(c.Peers), engine.MaxPeers).
+			With("Peers", "remove a peer that is no longer needed before another is added")
+	}
+	s.resolveAll(ctx, c.Peers)
+	page := s.copyPage()
+	answer := s.resetAnswer(ctx, page, c)
+	if answer.Action == "arm" || answer.Action == "keep_armed" || (page.Reset != nil && len(c.Peers) == 0) {
+		return s.saveReset(ctx, actor, page, c, answer)
+	}
+	found := s.judge(ctx, OnSave, c, fields, nil)
+	if errs := engine.Errors(found); len(errs) > 0 {
+		return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, refusal(errs)
+	}
+	if answer.Action == "disarm" {
+		page.Reset = nil
+	}
+	return s.store(ctx, actor, page, c, found)
+}
+
+// refusal is the error that the findings make together; it names the first.
+func refusal(errs []engine.Finding) error {
+	f := errs[0]
+	text := f.Text.In(engine.English, f.Params)
+	if text == "" {
+		text = f.ID
+	}
+	if len(errs) > 1 {
+		text = fmt.Sprintf("%s (and %d more)", text, len(errs)-1)
+	}
+	e := engine.Errorf(engine.Invalid, "%s", text)
+	e.Item, e.Findings = f.Field, errs
+	return e
+}
+
+// store keeps the page and puts into effect what needs no restart.
+func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, found []engine.Finding) (engine.ClusteringSaved, error) {
+	out := engine.ClusteringSaved{Entered: c, Findings: found}
+	if err := s.namePrimary(ctx, c); err != nil {
+		return out, err
+	}
+	if err := s.saveTLS(ctx, actor, c.TLSMode, &out); err != nil {
+		return out, err
+	}
+	old := page.Entered
+	page.Entered, page.SavedAt = c, time.Now()
+	page.Running = s.inEffect(page.Running, c)
+	if err := s.o.Pages.PutPage(ctx, page); err != nil {
+		return out, err
+	}
+	s.setPage(page)
+	if err := s.dropUnlisted(ctx, old, c); err != nil {
+		out.Findings = append(out.Findings, engine.Finding{ID: "cluster.member_not_removed", Severity: engine.FindingWarning, Text: engine.Text{
+			EN: "The page is saved, but a peer that was taken off the list is still a member; it is removed as soon as the group can commit: " + err.Error(),
+			JA: "ページは保存されましたが、リストから外したピアはまだメンバーです。グループがコミットできるようになり次第削除されます: " + err.Error()}})
+	}
+	for _, e := range s.o.Lines.PageChanged(actor, old, c) {
+		s.o.Emit(e)
+	}
+	out.Restart, out.Reset = s.RestartReasons(), page.Reset
+	return out, nil
+}
+
+// saveReset keeps a page whose empty (or differently refilled) list has to do
+// with a factory reset. The running cluster goes on until the restart.
+func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, a ResetAnswer) (engine.ClusteringSaved, error) {
+	old := page.Entered
+	if page.Reset == nil {
+		page.Reset = &engine.Reset{Since: time.Now().UTC(), From: slices.Clone(old.Peers), Keep: a.Keep}
+	}
+	if a.Banner != (engine.Text{}) {
+		page.Reset.Banner = a.Banner
+	}
+	page.Reset.Blocked = a.Blocked
+	page.Entered, page.SavedAt = c, time.Now()
+	if err := s.o.Pages.PutPage(ctx, page); err != nil {
+		return engine.ClusteringSaved{}, err
+	}
+	s.setPage(page)
+	for _, e := range s.o.Lines.PageChanged(actor, old, c) {
+		s.o.Emit(e)
+	}
+	return engine.ClusteringSaved{Entered: c, Restart: s.RestartReasons(), Reset: page.Reset}, nil
+}
+
+func (s *Service) resetAnswer(ctx context.Context, page Page, c engine.Clustering) ResetAnswer {
+	if engine.SamePeers(page.Entered.Peers, c.Peers) {
+		return ResetAnswer{Action: "none"}
+	}
+	return s.o.Rules.PeersChanged(ctx, ResetQuestion{
+		Previous: page.Entered, Proposed: c, Reset: page.Reset, Self: s.Facts(), Image: s.o.ResetImage(),
+	})
+}
+
+// namePrimary makes this system the agreed primary when its page now says so.
+// Another peer's nomination is that peer's to carry out: here it is a vote.
+func (s *Service) namePrimary(ctx context.Context, c engine.Clustering) error {
+	own := s.indexOf(c.Peers)
+	agreed := s.Agreed()
+	if own == 0 || c.Primary != own || agreed.Primary == s.o.Node || agreed.Primary == "" || s.o.Identity().Standalone {
+		return nil
+	}
+	if len(s.Running().Peers) == 0 {
+		return nil
+	}
+	err := s.o.Store.SetPrimary(ctx, agreed.Primary, s.o.Node)
+	var e *engine.Error
+	if errors.As(err, &e) && e.Code == engine.Unavailable {
+		return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
+			Message: "the configuration primary was not changed: the cluster database cannot commit, since too few of its voters answer",
+			Remedy:  "bring the present primary back, or restore the network to it; naming another primary by force while most voters are gone is not offered by this release"}
+	}
+	if err == nil {
+		s.StoreChanged(ctx)
+	}
+	return err
+}
+
+// saveTLS saves a changed TLS mode as the replicated item that it is.
+func (s *Service) saveTLS(ctx context.Context, actor engine.Actor, mode engine.TLSMode, out *engine.ClusteringSaved) error {
+	if engine.TLSMode(s.o.Config.Get(ItemTLS)) == mode {
+		return nil
+	}
+	if agreed := s.Agreed(); agreed.Primary != s.o.Node {
+		if s.joining() || len(s.Running().Peers) == 0 {
+			return nil // the cluster that it joins replaces the item
+		}
+		return engine.Errorf(engine.Denied, "the TLS verification mode is changed on the configuration primary, %s", s.addressOf(agreed.Primary)).
+			With("TLSMode", "sign in there and save it; it is on every peer within a second")
+	}
+	saved, err := s.o.Config.SetReplicated(ctx, actor, []engine.Change{{Path: ItemTLS, Value: string(mode)}})
+	if err != nil {
+		return err
+	}
+	out.Saved = &saved
+	return nil
+}
+
+// dropUnlisted ends the membership of peers that the primary took off its list.
+func (s *Service) dropUnlisted(ctx context.Context, old, c engine.Clustering) error {
+	agreed := s.Agreed()
+	if agreed.Primary != s.o.Node || len(c.Peers) == 0 {
+		return nil
+	}
+	var failed error
+	for _, m := range agreed.Members {
+		if m.Node == s.o.Node || s.lists(c, m) || !s.lists(old, m) {
+			continue
+		}
+		if err := s.removeMember(ctx, m); err != nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// lists reports whether a page has an entry for the member.
+func (s *Service) lists(c engine.Clustering, m engine.Member) bool {
+	want := s.resolved(m.Address)
+	return slices.ContainsFunc(c.Peers, func(address string) bool {
+		return strings.EqualFold(address, m.Address) ||
+			slices.ContainsFunc(s.resolved(address), func(ip net.IP) bool { return ipsContain(want, ip) })
+	})
+}
+
+// Restart reasons, as alarm 20007 names them.
+const (
+	restartFormed    = "clustering was set up"
+	restartOwn       = "this system's own address was changed"
+	restartIPVersion = "the cluster IP version was changed"
+	restartTLS       = "the TLS verification mode was changed"
+	restartReset     = "a factory reset is armed"
+)
+
+// inEffect is the running page after a save: all that needs no restart.
+//
+// Source: reference 1.5.
+func (s *Service) inEffect(running, entered engine.Clustering) engine.Clustering {
+	if len(running.Peers) == 0 {
+		return running // nothing runs yet: the whole page waits for the restart
+	}
+	out := running
+	out.Name, out.Primary = entered.Name, entered.Primary
+	if s.sameOwn(running, entered) {
+		out.Peers = slices.Clone(entered.Peers)
+	}
+	return out
+}
+
+// sameOwn reports whether both lists have this system under the same address.
+func (s *Service) sameOwn(a, b engine.Clustering) bool {
+	i, j := s.indexOf(a.Peers), s.indexOf(b.Peers)
+	return i > 0 && j > 0 && strings.EqualFold(a.Peers[i-1], b.Peers[j-1])
+}
+
+// RestartReasons says why a restart is pending; empty when none is.
+func (s *Service) RestartReasons() []string { return s.restartReasons() }
+
+func (s *Service) restartReasons() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restartReasonsLocked()
+}
+
+func (s *Service) restartReasonsLocked() []string {
+	e, r := s.page.Entered, s.page.Running
+	var out []string
+	if s.page.Reset != nil {
+		return []string{restartReset}
+	}
+	switch {
+	case len(r.Peers) == 0 && len(e.Peers) > 0:
+		return []string{restartFormed}
+	case len(e.Peers) == 0:
+		return nil
+	}
+	if !engine.SamePeers(e.Peers, r.Peers) {
+		out = append(out, restartOwn)
+	}
+	if e.IPVersion != r.IPVersion {
+		out = append(out, restartIPVersion)
+	}
+	if e.TLSMode != r.TLSMode {
+		out = append(out, restartTLS)
+	}
+	return out
+}
+
+// Restart ends this process; its parent starts it again with the saved values.
+func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
+	s.o.Restart(actor)
+	return nil
+}
+
+// ConfigurationChanged follows the replicated items that are fields of the
+// page: the mode that was saved on the primary is entered here too, and waits
+// for a restart. Source: reference 1.5 and the seed's log of a mode change.
+func (s *Service) ConfigurationChanged(ctx context.Context, changes []engine.Change) {
+	for _, c := range changes {
+		if c.Path == ItemTLS {
+			s.followTLS(ctx, engine.TLSMode(s.o.Config.Get(ItemTLS)))
+		}
+	}
+	s.resolveAll(ctx, s.Running().Peers) // a mapping may have changed
+	signal(s.wake)
+	signal(s.kick)
+	s.notify()
+}
+
+func (s *Service) followTLS(ctx context.Context, mode engine.TLSMode) {
+	page := s.copyPage()
+	if mode == "" || page.Entered.TLSMode == mode || len(page.Running.Peers) == 0 {
+		return
+	}
+	old := page.Entered.TLSMode
+	page.Entered.TLSMode = mode
+	if err := s.o.Pages.PutPage(ctx, page); err != nil {
+		s.o.Log.Error("TLS verification mode not kept", "module", "cluster", "err", err)
+		return
+	}
+	s.setPage(page)
+	for _, e := range s.o.Lines.TLSChanged(old, mode, false) {
+		s.o.Emit(e)
+	}
+}
+
+// OpenWindow lets unknown keys of listed peers be pinned for ten more minutes.
+func (s *Service) OpenWindow() {
+	s.mu.Lock()
+	s.window = time.Now()
+	s.mu.Unlock()
+}
+
+func (s *Service) copyPage() Page {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.page
+	if p.Reset != nil {
+		r := *p.Reset
+		p.Reset = &r
+	}
+	return p
+}
+
+func (s *Service) setPage(p Page) {
+	s.mu.Lock()
+	s.page = p
+	s.mu.Unlock()
+	s.o.Link.Refresh()
+	signal(s.wake)
+	signal(s.kick)
+	s.notify()
+}
+
+// addressOf names a node for people: its entry here, or its address when it joined.
+func (s *Service) addressOf(node string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range s.agreed.Members {
+		if m.Node == node {
+			if entry := s.entryOfLocked(m); entry != "" {
+				return entry
+			}
+			return m.Address
+		}
+	}
+	return node
+}
+
+func trim(peers []string) []string {
+	out := make([]string, 0, len(peers))
+	for _, p := range peers {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}

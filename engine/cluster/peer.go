@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"hexad/engine"
+)
+
+// rttSamples is how many round trips the minimum is taken of: enough to see
+// past a busy processor, few enough to follow a changed route within seconds.
+const rttSamples = 8
+
+// peer is one entry of the peer list, or a member that is not listed here, as
+// this system sees it. All fields after mu are guarded by it.
+type peer struct {
+	address string
+
+	mu       sync.Mutex
+	node     string // "" until it is a member
+	key      string // fingerprint of that member
+	tried    bool
+	up       bool // the peer link answers
+	cause    string
+	port     int // port that could not be connected to, 0 otherwise
+	since    time.Time
+	facts    engine.Facts
+	heard    time.Time // when facts were heard
+	rtts     []float64 // ms, newest last
+	seenAs   string    // the address that the peer sees this system come from
+	dbTried  bool
+	dbUp     bool
+	dbCause  string
+	resolved []net.IP
+}
+
+// state is what the clustering page shows for this entry.
+func (p *peer) state() engine.PeerState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.up:
+		return engine.PeerActive
+	case p.tried:
+		return engine.PeerFailed
+	default:
+		return engine.PeerUnknown
+	}
+}
+
+// answered notes a successful exchange and reports whether the state changed.
+func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := !p.up
+	if changed {
+		p.since = now
+		p.rtts = p.rtts[:0]
+	}
+	p.tried, p.up, p.cause, p.port = true, true, "", 0
+	p.facts, p.heard = f, now
+	if seenAs != "" {
+		p.seenAs = seenAs
+	}
+	p.rtts = append(p.rtts, float64(rtt.Microseconds())/1000)
+	if len(p.rtts) > rttSamples {
+		p.rtts = slices.Delete(p.rtts, 0, len(p.rtts)-rttSamples)
+	}
+	return changed
+}
+
+// failed notes that the peer does not answer, why, and on which port; it
+// reports whether the state changed.
+func (p *peer) failed(cause string, port int, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := p.up || !p.tried
+	if changed {
+		p.since = now
+	}
+	p.tried, p.up, p.cause, p.port = true, false, cause, port
+	return changed
+}
+
+// database notes whether the database port of the peer is connected, and
+// reports whether that changed.
+func (p *peer) database(up bool, cause string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	changed := p.dbUp != up || !p.dbTried
+	p.dbTried, p.dbUp, p.dbCause = true, up, cause
+	return changed
+}
+
+// rtt is the least round trip of the last samples in ms, 0 when unknown.
+func (p *peer) rtt() float64 {
+	if len(p.rtts) == 0 || !p.up {
+		return 0
+	}
+	return slices.Min(p.rtts)
+}
+
+// snapshot is a copy of what the rules and the page need.
+type snapshot struct {
+	address, node, key, cause, seenAs string
+	state                             engine.PeerState
+	port                              int
+	since, heard                      time.Time
+	facts                             engine.Facts
+	rtt                               float64
+	dbTried, dbUp                     bool
+	dbCause                           string
+	resolved                          []net.IP
+}
+
+func (p *peer) snapshot() snapshot {
+	s := snapshot{state: p.state()}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
+	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
+	s.dbTried, s.dbUp, s.dbCause, s.resolved = p.dbTried, p.dbUp, p.dbCause, p.resolved
+	return s
+}

@@ -1,0 +1,268 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"hexad/engine"
+)
+
+// Service is the clustering of one peer. Its methods are safe for concurrent use.
+type Service struct {
+	o    Options
+	kick chan struct{} // evaluate the rules and alarms now
+	wake chan struct{} // the set of peers changed
+
+	saving sync.Mutex // one save or admission at a time
+
+	mu       sync.Mutex
+	page     Page
+	agreed   engine.Agreed
+	peers    map[string]*peer // by lower-case address
+	names    map[string]name  // resolved entries
+	refused  map[string]Refusal
+	findings []engine.Finding
+	join     string // why joining has not succeeded yet
+	window   time.Time
+	synced   time.Time
+	applied  progress
+	watchers map[chan struct{}]bool
+	contacts map[string]context.CancelFunc
+}
+
+// name is a resolved entry of the peer list.
+type name struct {
+	ips []net.IP
+	err string
+}
+
+// Refusal is what the link learned when it or another peer refused a
+// connection: who, and why.
+type Refusal struct {
+	Node    string
+	Address string
+	Kind    string // generation, cluster, secret, removed, key, certificate
+	Reason  string
+	Remote  engine.Generation
+	At      time.Time
+}
+
+// New makes a Service. Open reads what it needs.
+func New(o Options) *Service {
+	if o.Beat == 0 {
+		o.Beat = 500 * time.Millisecond
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 2 * time.Second
+	}
+	if o.Periodic == 0 {
+		o.Periodic = time.Minute
+	}
+	return &Service{
+		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		peers: map[string]*peer{}, names: map[string]name{}, refused: map[string]Refusal{},
+		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
+	}
+}
+
+// Open reads the clustering page, makes the entered values the running ones,
+// and reads what the cluster agreed on.
+func (s *Service) Open(ctx context.Context) error {
+	page, err := s.o.Pages.Page(ctx)
+	if err != nil {
+		return fmt.Errorf("read the clustering page: %w", err)
+	}
+	if page.Reset == nil && !page.Running.Equal(page.Entered) {
+		page.Running = page.Entered
+		if err := s.o.Pages.PutPage(ctx, page); err != nil {
+			return fmt.Errorf("keep the running clustering page: %w", err)
+		}
+	}
+	s.mu.Lock()
+	s.page = page
+	s.mu.Unlock()
+	s.resolveAll(ctx, page.Running.Peers)
+	s.StoreChanged(ctx)
+	return nil
+}
+
+// Run keeps contact with the peers, follows the group and keeps the alarms
+// true until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.joinCluster, s.resolveNames, s.recordSynchronisation} {
+		wg.Go(func() { loop(ctx) })
+	}
+	wg.Wait()
+	return nil
+}
+
+// Running is the page that is in effect.
+func (s *Service) Running() engine.Clustering {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.page.Running
+}
+
+// Entered is the page as saved.
+func (s *Service) Entered() engine.Clustering {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.page.Entered
+}
+
+// Facts is what this peer says of itself.
+func (s *Service) Facts() engine.Facts {
+	f := s.o.Host()
+	servers := s.o.Group.Servers()
+	identity := s.o.Identity()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.Node, f.Release = s.o.Node, s.o.Release
+	f.Cluster, f.Generation = identity.Cluster, identity.Generation
+	f.Entered, f.Running, f.SavedAt = s.page.Entered, s.page.Running, s.page.SavedAt
+	if i := s.indexLocked(s.page.Running.Peers); i > 0 {
+		f.Address = s.page.Running.Peers[i-1]
+	}
+	f.H323 = strings.EqualFold(s.o.Config.Get(ItemH323), "On")
+	f.Restart = s.restartReasonsLocked()
+	f.ResetArmed = s.page.Reset != nil
+	f.Store = engine.StoreFacts{
+		State: servers.State, Applied: servers.Applied, Revision: s.agreed.Revision, Leader: servers.Leader,
+		Voter: slices.Contains(servers.Voters, s.o.Node), Synchronised: s.synced,
+	}
+	f.RTTs = map[string]float64{}
+	for _, p := range s.peers {
+		if snap := p.snapshot(); snap.node != "" && snap.rtt > 0 {
+			f.RTTs[snap.node] = snap.rtt
+		}
+	}
+	return f
+}
+
+// StoreChanged makes the service read anew what the cluster agreed on. It is
+// called when the applied index moved.
+func (s *Service) StoreChanged(ctx context.Context) {
+	agreed, err := s.o.Store.Agreed(ctx)
+	if err != nil {
+		s.o.Log.Debug("agreed rows not read", "module", "cluster", "err", err)
+		return
+	}
+	s.mu.Lock()
+	membersChanged := !slices.Equal(s.agreed.Members, agreed.Members)
+	primaryChanged := s.agreed.Primary != agreed.Primary
+	s.agreed = agreed
+	s.applied.note(s.o.Group.Servers().Applied, time.Now())
+	s.mu.Unlock()
+	if membersChanged {
+		if err := s.o.KeepMembers(ctx, agreed.Members); err != nil {
+			s.o.Log.Warn("copy of the members not kept", "module", "cluster", "err", err)
+		}
+		s.o.Link.Refresh()
+		signal(s.wake)
+	}
+	if membersChanged || primaryChanged {
+		signal(s.kick)
+	}
+	s.notify()
+}
+
+// Agreed is what the cluster agreed on, as this peer's copy has it.
+func (s *Service) Agreed() engine.Agreed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.agreed
+}
+
+// Refused notes a refusal that the link met, on either side.
+func (s *Service) Refused(r Refusal) {
+	s.mu.Lock()
+	_, known := s.refused[r.Node+r.Address]
+	if known || len(s.refused) < 4*engine.MaxPeers {
+		s.refused[r.Node+r.Address] = r
+	}
+	s.mu.Unlock()
+	if !known {
+		signal(s.kick)
+	}
+}
+
+// Accepted forgets the refusals of a node: a connection came about.
+func (s *Service) accepted(node, address string) {
+	s.mu.Lock()
+	before := len(s.refused)
+	delete(s.refused, node+address)
+	delete(s.refused, node)
+	delete(s.refused, address)
+	after := len(s.refused)
+	s.mu.Unlock()
+	if before != after {
+		signal(s.kick)
+	}
+}
+
+// Watch returns a channel that ticks (coalesced) when the view may have changed.
+func (s *Service) Watch(ctx context.Context) <-chan struct{} {
+	ch := make(chan struct{}, 1)
+	s.mu.Lock()
+	s.watchers[ch] = true
+	s.mu.Unlock()
+	context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, ch)
+	})
+	return ch
+}
+
+func (s *Service) notify() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ch := range s.watchers {
+		signal(ch)
+	}
+}
+
+// signal wakes the receiver of ch once.
+func signal(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// peerAt is the peer of an entry, nil for this system and unknown addresses.
+func (s *Service) peerAt(address string) *peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peers[strings.ToLower(address)]
+}
+
+// peerOf is the peer of a member's node id, nil when it is not one.
+func (s *Service) peerOf(node string) *peer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.peers {
+		p.mu.Lock()
+		match := p.node == node
+		p.mu.Unlock()
+		if match && node != "" {
+			return p
+		}
+	}
+	return nil
+}
+
+// reachable reports whether a member answers on the peer link.
+func (s *Service) reachable(node string) bool {
+	if node == s.o.Node {
+		return true
+	}
+	p := s.peerOf(node)
+	return p != nil && p.state() == engine.PeerActive
+}

@@ -1,0 +1,136 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"hexad/engine"
+)
+
+// View is the clustering page as this peer sees it now.
+func (s *Service) View(ctx context.Context) engine.ClusterView {
+	servers, id := s.o.Group.Servers(), s.o.Identity()
+	mode, mappings := s.mappings()
+	self := s.Facts()
+	page, agreed := s.copyPage(), s.Agreed()
+	v := engine.ClusterView{
+		Node: s.o.Node, Address: self.Address, Entered: page.Entered, Running: page.Running,
+		Cluster: id.Cluster, Generation: id.Generation, Revision: agreed.Revision,
+		Primary: agreed.Primary, PrimaryAddress: s.addressOf(agreed.Primary), PrimaryHere: agreed.Primary == s.o.Node,
+		Database: servers.State, Synchronised: self.Store.Synchronised, MappingMode: mode, Mappings: mappings,
+		Restart: s.RestartReasons(), Reset: page.Reset,
+	}
+	if v.PrimaryHere {
+		v.Synchronised = time.Now().UTC()
+	}
+	s.mu.Lock()
+	v.Findings = slices.Clone(s.findings)
+	s.mu.Unlock()
+	v.ReadOnly = s.readOnly(v, servers)
+	v.Writable = v.ReadOnly == ""
+	list := page.Entered.Peers
+	if page.Reset != nil {
+		list = page.Running.Peers
+	}
+	v.Index = s.indexOf(list)
+	for i, address := range list {
+		v.Peers = append(v.Peers, s.peerView(i+1, address, i+1 == v.Index, self, agreed, servers))
+	}
+	for _, snap := range s.snapshots() {
+		if snap.node != "" && entry(list, snap.address) == 0 {
+			v.Peers = append(v.Peers, s.peerView(0, snap.address, false, self, agreed, servers))
+		}
+	}
+	return v
+}
+
+// readOnly says why configuration cannot be saved here, "" when it can.
+func (s *Service) readOnly(v engine.ClusterView, servers Servers) string {
+	switch {
+	case s.joining():
+		return "this system waits to be admitted to its cluster"
+	case servers.State == "Failed":
+		return "the cluster database of this system failed: " + servers.Err
+	case v.Primary != "" && !v.PrimaryHere:
+		return "configuration is edited on the primary, " + v.PrimaryAddress
+	case servers.Leader == "":
+		return "too few voters of the cluster database answer"
+	}
+	return ""
+}
+
+func (s *Service) peerView(index int, address string, this bool, self engine.Facts, agreed engine.Agreed, servers Servers) engine.PeerView {
+	if this {
+		return engine.PeerView{
+			Index: index, Address: address, Node: s.o.Node, State: engine.ThisSystem,
+			Certificate: certificateWord(self.Certificate), Reason: self.Certificate.Reason, Fingerprint: self.Certificate.Fingerprint, Pin: "pinned",
+			Primary: agreed.Primary == s.o.Node, Voter: slices.Contains(servers.Voters, s.o.Node),
+			Applied: servers.Applied, Revision: agreed.Revision, Release: s.o.Release, Database: servers.State,
+			Synchronised: self.Store.Synchronised, Restart: len(self.Restart) > 0, ResetArmed: self.ResetArmed, Maintenance: self.Maintenance,
+			RTTs: s.rttsByAddress(self, agreed),
+		}
+	}
+	v := engine.PeerView{Index: index, Address: address, State: engine.PeerUnknown, Certificate: "Unknown", Pin: "none"}
+	p := s.peerAt(address)
+	if p == nil {
+		return v
+	}
+	snap := p.snapshot()
+	f := snap.facts
+	v.Node, v.State, v.Cause, v.Since, v.Fingerprint, v.RTTMS = snap.node, snap.state, snap.cause, snap.since, snap.key, snap.rtt
+	if snap.node != "" {
+		v.Pin = "pinned"
+		v.Primary, v.Voter = agreed.Primary == snap.node, slices.Contains(servers.Voters, snap.node)
+	}
+	if s.keyChanged(snap) {
+		v.Pin = "changed"
+	}
+	if f.Node == "" {
+		return v
+	}
+	v.Certificate, v.Reason = certificateWord(f.Certificate), f.Certificate.Reason
+	v.Applied, v.Revision, v.Release, v.Database, v.Synchronised = f.Store.Applied, f.Store.Revision, f.Release, f.Store.State, f.Store.Synchronised
+	v.Restart, v.ResetArmed, v.Maintenance, v.RTTs = len(f.Restart) > 0, f.ResetArmed, f.Maintenance, s.rttsByAddress(f, agreed)
+	s.mu.Lock()
+	if lag := s.applied.lag(f.Store.Applied, snap.heard); lag > 0 {
+		v.LagMS = lag.Milliseconds()
+	}
+	s.mu.Unlock()
+	return v
+}
+
+func certificateWord(c engine.CertFacts) string {
+	switch {
+	case c.Valid:
+		return "Valid"
+	case c.Reason == "":
+		return "Unknown"
+	default:
+		return "Invalid"
+	}
+}
+
+func (s *Service) keyChanged(snap snapshot) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.refused {
+		if r.Kind == "key" && (r.Node == snap.node || strings.EqualFold(r.Address, snap.address)) {
+			return true
+		}
+	}
+	return false
+}
+
+// rttsByAddress gives the round trips that a peer measured under the
+// addresses of the entries.
+func (s *Service) rttsByAddress(f engine.Facts, agreed engine.Agreed) map[string]float64 {
+	out := map[string]float64{}
+	for _, m := range agreed.Members {
+		if ms := f.RTTs[m.Node]; ms > 0 {
+			out[s.addressOf(m.Node)] = ms
+		}
+	}
+	return out
+}
