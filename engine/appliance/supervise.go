@@ -1,0 +1,141 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Exit statuses by which a child tells its parent what to do next.
+const (
+	exitStop    = 0
+	exitFatal   = 78 // the administrator has to act first: starting again would not help
+	exitRestart = 86 // start again with the saved values
+)
+
+// Environment of a child.
+const (
+	envChild   = "HEXAD_CHILD"
+	envCrashes = "HEXAD_CRASHES"
+	envCause   = "HEXAD_CRASH_CAUSE"
+)
+
+// Back-off of a child that ends by itself: at once the first time, at most
+// once in ten seconds when it keeps ending. A child that lived for a minute
+// starts from the beginning.
+const (
+	backOffFirst = 100 * time.Millisecond
+	backOffMost  = 10 * time.Second
+	lived        = time.Minute
+	graceful     = 10 * time.Second
+)
+
+// IsChild reports whether this process is a child of Supervise.
+func IsChild() bool { return os.Getenv(envChild) != "" }
+
+// Crashes is how often the child before this one ended by itself, and why.
+func Crashes() (int, string) {
+	n, err := strconv.Atoi(os.Getenv(envCrashes))
+	if err != nil {
+		return 0, ""
+	}
+	return n, os.Getenv(envCause)
+}
+
+// Supervise runs the appliance as a child process until ctx ends or the child
+// says that it cannot go on. args are those of this process. It returns the
+// exit status.
+//
+// A disk error panics the Raft library; a child of its own keeps that from
+// ending the process that restarts it.
+func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.Writer) int {
+	log := o.Log
+	crashes, cause := 0, ""
+	wait := backOffFirst
+	for {
+		if err := betweenChildren(ctx, o); err != nil {
+			log.Error("factory reset failed", "module", "management", "err", err)
+		}
+		began := time.Now()
+		status, err := runChild(ctx, args, crashes, cause, stdout, stderr)
+		switch {
+		case ctx.Err() != nil:
+			return exitStop
+		case status == exitStop && err == nil:
+			return exitStop
+		case status == exitFatal:
+			return 1
+		case status == exitRestart:
+			crashes, cause, wait = 0, "", backOffFirst
+			log.Info("restarting with the saved values", "module", "management")
+			continue
+		}
+		if time.Since(began) > lived {
+			crashes, wait = 0, backOffFirst
+		}
+		crashes++
+		cause = describe(status, err)
+		log.Error("the appliance ended by itself; starting it again", "module", "management", "cause", cause, "crashes", crashes, "in", wait.String())
+		if !pause(ctx, wait) {
+			return exitStop
+		}
+		wait = min(2*wait, backOffMost)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+func describe(status int, err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.Error()
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("exit status %d", status)
+}
+
+// runChild runs one child to its end. The child dies with this process: the
+// kernel kills it, and its standard input ends.
+func runChild(ctx context.Context, args []string, crashes int, cause string, stdout, stderr io.Writer) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 1, fmt.Errorf("find own executable: %w", err)
+	}
+	// Pdeathsig is bound to the thread that starts the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd := exec.Command(self, args...)
+	cmd.Env = append(os.Environ(), envChild+"=1", envCrashes+"="+strconv.Itoa(crashes), envCause+"="+cause)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		return 1, fmt.Errorf("start the appliance: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+		time.AfterFunc(graceful, func() { _ = cmd.Process.Kill() })
+	})
+	defer stop()
+	err = cmd.Wait()
+	return cmd.ProcessState.ExitCode(), err
+}
+
+// logger is what the parent writes with before a journal exists.
+func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
