@@ -63,7 +63,7 @@ func (s *Service) evaluate(ctx context.Context) {
 }
 
 func (s *Service) askRules(ctx context.Context) {
-	found := s.judge(ctx, Periodicly, s.Running(), nil, nil)
+	found := s.judge(ctx, question{occasion: engine.OnPeriodic, proposed: s.Running()})
 	s.mu.Lock()
 	s.findings = found
 	s.mu.Unlock()

@@ -112,8 +112,9 @@ func (s *Service) Admit(ctx context.Context, ask JoinAsk) (Grant, error) {
 		}
 	}
 	i := entry(page.Peers, ask.Address)
-	candidate := &PeerFacts{Index: i, Address: ask.Address, State: engine.PeerUnknown, Reachable: true, Facts: ask.Facts, SeenAs: ask.RemoteIP}
-	if errs := engine.Errors(s.judge(ctx, OnJoin, page, nil, candidate)); len(errs) > 0 {
+	sight := engine.PeerSight{Index: i, Address: ask.Address, Joining: true, Reachable: true, Seen: ask.RemoteIP}
+	candidate := engine.NewPeerRecord(sight, ask.Facts)
+	if errs := engine.Errors(s.judge(ctx, question{occasion: engine.OnJoin, proposed: page, candidate: &candidate})); len(errs) > 0 {
 		return Grant{}, refusal(errs)
 	}
 	return s.admit(ctx, ask)

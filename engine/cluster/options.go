@@ -81,19 +81,12 @@ type Link interface {
 	Refresh()
 }
 
-// Rules are the policies, asked with facts.
-type Rules interface {
-	// Judge runs cluster.validate, peer.prerequisites and keys.compare.
-	Judge(ctx context.Context, s Situation) ([]engine.Finding, error)
-	// PeersChanged decides what a changed peer list means for a factory reset.
-	PeersChanged(ctx context.Context, q ResetQuestion) ResetAnswer
-}
-
 // Config is the little of the replicated configuration that clustering needs.
 type Config interface {
 	// Get returns the value of a canonical path in the present revision.
 	Get(path string) string
-	Revision() int64
+	// Neighbours are the zones that name other systems.
+	Neighbours() []engine.NeighbourRecord
 	// SetReplicated saves replicated items; only on the primary.
 	SetReplicated(ctx context.Context, actor engine.Actor, changes []engine.Change) (engine.Saved, error)
 }

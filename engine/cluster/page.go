@@ -15,20 +15,19 @@ import (
 // Save stores the clustering page as the administrator entered it, puts into
 // effect what needs no restart, and says what does.
 //
-// fields are the six address fields as typed; gaps are judged by the rules.
+// c.Peers may hold the address fields as typed, with "" for a blank one: the
+// rules judge gaps.
 //
 // Errors: Invalid with the findings that refuse it, Denied (TLS mode on a
 // subordinate), Conflict (another change of primary won), Unavailable (the
 // group cannot commit; the page is then as it was).
 //
 // Source: reference 1.5; design 3.
-func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Clustering, fields []string) (engine.ClusteringSaved, error) {
+func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	fields := slices.Clone(c.Peers)
 	c.Peers = trim(c.Peers)
-	if fields == nil {
-		fields = c.Peers
-	}
 	if len(c.Peers) > engine.MaxPeers {
 		return engine.ClusteringSaved{}, engine.Errorf(engine.Invalid, "the list has %d peers; a cluster has at most %d", len(c.Peers), engine.MaxPeers).
 			With("Peers", "remove a peer that is no longer needed before another is added")
@@ -36,14 +35,14 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	s.resolveAll(ctx, c.Peers)
 	page := s.copyPage()
 	answer := s.resetAnswer(ctx, page, c)
-	if answer.Action == "arm" || answer.Action == "keep_armed" || (page.Reset != nil && len(c.Peers) == 0) {
+	if answer.Action == engine.ResetArm || answer.Action == engine.ResetKeepArmed || (page.Reset != nil && len(c.Peers) == 0) {
 		return s.saveReset(ctx, actor, page, c, answer)
 	}
-	found := s.judge(ctx, OnSave, c, fields, nil)
+	found := s.judge(ctx, question{occasion: engine.OnSave, proposed: c, fields: fields})
 	if errs := engine.Errors(found); len(errs) > 0 {
 		return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, refusal(errs)
 	}
-	if answer.Action == "disarm" {
+	if answer.Action == engine.ResetDisarm {
 		page.Reset = nil
 	}
 	return s.store(ctx, actor, page, c, found)
@@ -94,7 +93,7 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 
 // saveReset keeps a page whose empty (or differently refilled) list has to do
 // with a factory reset. The running cluster goes on until the restart.
-func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, a ResetAnswer) (engine.ClusteringSaved, error) {
+func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, a engine.ResetDecision) (engine.ClusteringSaved, error) {
 	old := page.Entered
 	if page.Reset == nil {
 		page.Reset = &engine.Reset{Since: time.Now().UTC(), From: slices.Clone(old.Peers), Keep: a.Keep}
@@ -112,15 +111,6 @@ func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, 
 		s.o.Emit(e)
 	}
 	return engine.ClusteringSaved{Entered: c, Restart: s.RestartReasons(), Reset: page.Reset}, nil
-}
-
-func (s *Service) resetAnswer(ctx context.Context, page Page, c engine.Clustering) ResetAnswer {
-	if engine.SamePeers(page.Entered.Peers, c.Peers) {
-		return ResetAnswer{Action: "none"}
-	}
-	return s.o.Rules.PeersChanged(ctx, ResetQuestion{
-		Previous: page.Entered, Proposed: c, Reset: page.Reset, Self: s.Facts(), Image: s.o.ResetImage(),
-	})
 }
 
 // namePrimary makes this system the agreed primary when its page now says so.

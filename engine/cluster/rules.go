@@ -9,125 +9,12 @@ import (
 	"hexad/engine"
 )
 
-// Occasions on which the rules are asked.
-const (
-	OnSave     = "save"     // before a save is stored
-	OnJoin     = "join"     // at the primary, before a joiner is admitted
-	Periodicly = "periodic" // at every peer, when a fact changed and each minute
-)
-
-// Situation is what the rules judge: facts, and nothing that a rule decides.
-type Situation struct {
-	Occasion  string
-	Self      engine.Facts
-	Index     int // of this system in Proposed, 0 when it is not listed
-	Current   engine.Clustering
-	Proposed  engine.Clustering
-	Fields    []string // the six address fields as typed, gaps included; nil outside a save
-	Changed   []string // names of the changed fields
-	Mapping   bool
-	Mappings  []engine.Mapping
-	Restart   bool // this system waits for a restart
-	Peers     []PeerFacts
-	Candidate *PeerFacts
-	Revision  int64
-}
-
-// PeerFacts is one peer of a Situation; this system is among them.
-type PeerFacts struct {
-	Index     int
-	Address   string
-	This      bool
-	State     engine.PeerState
-	Reachable bool
-	RTTMS     float64
-	SeenAs    string // address that this system is seen from by that peer
-	Resolved  []string
-	Facts     engine.Facts
-}
-
-// ResetQuestion asks what a changed peer list means for a factory reset.
-type ResetQuestion struct {
-	Previous, Proposed engine.Clustering
-	Reset              *engine.Reset
-	Self               engine.Facts
-	Image              bool
-}
-
-// ResetAnswer is the rule's decision: none, arm, disarm or keep_armed.
-type ResetAnswer struct {
-	Action  string
-	Keep    []string
-	Banner  engine.Text
-	Blocked string
-}
-
-// Source of a finding that Go itself raises when the rules cannot be asked.
-const rulesFailed = "policy.failed"
-
-// judge asks the rules about proposed.
-func (s *Service) judge(ctx context.Context, occasion string, proposed engine.Clustering, fields []string, candidate *PeerFacts) []engine.Finding {
-	sit := s.situation(occasion, proposed, fields)
-	sit.Candidate = candidate
-	found, err := s.o.Rules.Judge(ctx, sit)
-	if err != nil {
-		s.o.Log.Error("rules could not be asked", "module", "policy", "err", err)
-		if occasion != Periodicly {
-			found = append(found, engine.Finding{ID: rulesFailed, Severity: engine.FindingError, Text: engine.Text{
-				EN: "The rules could not be asked, so nothing was changed: " + err.Error(),
-				JA: "ルールを評価できなかったため、何も変更されていません: " + err.Error()}})
-		}
-	}
-	return found
-}
-
-func (s *Service) situation(occasion string, proposed engine.Clustering, fields []string) Situation {
-	s.mu.Lock()
-	page := s.page
-	revision := s.agreed.Revision
-	s.mu.Unlock()
-	self := s.Facts()
-	sit := Situation{
-		Occasion: occasion, Self: self, Index: s.indexOf(proposed.Peers), Current: page.Running, Proposed: proposed,
-		Fields: fields, Changed: changedFields(page.Entered, proposed), Restart: len(s.restartReasons()) > 0, Revision: revision,
-	}
-	sit.Mapping, sit.Mappings = s.mappings()
-	for i, address := range proposed.Peers {
-		pf := PeerFacts{Index: i + 1, Address: address, State: engine.PeerUnknown}
-		for _, ip := range s.resolved(address) {
-			pf.Resolved = append(pf.Resolved, ip.String())
-		}
-		if i+1 == sit.Index {
-			pf.This, pf.Reachable, pf.State, pf.Facts = true, true, engine.ThisSystem, self
-		} else if p := s.peerAt(address); p != nil {
-			snap := p.snapshot()
-			pf.State, pf.Reachable, pf.RTTMS = snap.state, snap.state == engine.PeerActive, snap.rtt
-			pf.SeenAs, pf.Facts = snap.seenAs, snap.facts
-		}
-		sit.Peers = append(sit.Peers, pf)
-	}
-	return sit
-}
-
-// changedFields names the fields of the clustering page in which both differ.
-func changedFields(old, proposed engine.Clustering) []string {
-	var out []string
-	if old.Name != proposed.Name {
-		out = append(out, "name")
-	}
-	if old.Primary != proposed.Primary {
-		out = append(out, "primary")
-	}
-	if old.IPVersion != proposed.IPVersion {
-		out = append(out, "ip_version")
-	}
-	if old.TLSMode != proposed.TLSMode {
-		out = append(out, "tls_mode")
-	}
-	if !engine.SamePeers(old.Peers, proposed.Peers) {
-		out = append(out, "peers")
-	}
-	return out
+// Rules are the policies, asked with facts. *policy.Policies is one.
+type Rules interface {
+	ValidateCluster(ctx context.Context, in engine.ClusterInput) engine.Judgement
+	CompareKeys(ctx context.Context, in engine.KeysInput) engine.Judgement
+	Prerequisites(ctx context.Context, in engine.PrerequisitesInput) engine.Judgement
+	PeersChanged(ctx context.Context, in engine.PeersChangedInput) engine.ResetDecision
 }
 
 // Configuration items of the cluster itself.
@@ -137,6 +24,171 @@ const (
 	itemMapping     = "ClusterConfiguration AddressMapping "
 	ItemH323        = "H323 Mode"
 )
+
+// question is everything that one asking of the rules is about: one reading
+// of the facts, shared by all hooks.
+type question struct {
+	occasion  engine.Occasion
+	proposed  engine.Clustering
+	fields    []string // the six address fields as typed; nil outside a save
+	candidate *engine.PeerRecord
+}
+
+// judge asks the findings hooks and returns their union. In the periodic run
+// the findings of a script that failed stay as they were.
+func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
+	page := s.copyPage()
+	mapped, mapping := s.mappings()
+	peers := s.records(q.proposed.Peers)
+	common := s.policyContext(peers)
+	record := func(c engine.Clustering, fields []string) engine.ConfigRecord {
+		return engine.NewConfigRecord(c, fields, mapped, mapping)
+	}
+	judgements := []engine.Judgement{
+		s.o.Rules.ValidateCluster(ctx, engine.ClusterInput{
+			PolicyContext: common, Occasion: q.occasion, Current: record(page.Entered, nil), Proposed: record(q.proposed, q.fields),
+			Running: record(page.Running, nil), RestartPending: len(s.restartReasons()) > 0, Peers: peers,
+			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
+		}),
+		s.o.Rules.Prerequisites(ctx, engine.PrerequisitesInput{PolicyContext: common, Occasion: q.occasion, Candidate: q.candidate, Peers: peers}),
+		s.o.Rules.CompareKeys(ctx, engine.KeysInput{PolicyContext: common, Occasion: q.occasion, Product: common.Self.Product, Peers: withCandidate(peers, q.candidate)}),
+	}
+	var out []engine.Finding
+	for _, j := range judgements {
+		out = append(out, j.Findings...)
+		if j.Degraded != nil {
+			s.o.Log.Error("a rule failed", "module", "policy", "scripts", strings.Join(j.Failed, " "), "err", j.Degraded)
+			if q.occasion == engine.OnPeriodic {
+				out = append(out, s.findingsOf(j.Failed)...)
+			}
+		}
+	}
+	return out
+}
+
+// findingsOf are the present findings of the named scripts.
+func (s *Service) findingsOf(scripts []string) []engine.Finding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []engine.Finding
+	for _, f := range s.findings {
+		if slices.Contains(scripts, f.Script) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func withCandidate(peers []engine.PeerRecord, candidate *engine.PeerRecord) []engine.PeerRecord {
+	if candidate == nil {
+		return peers
+	}
+	out := slices.DeleteFunc(slices.Clone(peers), func(p engine.PeerRecord) bool { return strings.EqualFold(p.Address, candidate.Address) })
+	return append(out, *candidate)
+}
+
+func (s *Service) policyContext(peers []engine.PeerRecord) engine.PolicyContext {
+	page := s.Running()
+	mapped, _ := s.mappings()
+	c := engine.PolicyContext{
+		Cluster: engine.ClusterRecord{
+			Name: page.Name, IPVersion: page.IPVersion, TLSMode: page.TLSMode,
+			PrimaryIndex: page.Primary, Size: len(page.Peers), MappingEnabled: mapped,
+		},
+	}
+	for _, p := range peers {
+		if p.ThisSystem {
+			c.Self = p
+			return c
+		}
+	}
+	self := s.Facts()
+	c.Self = engine.NewPeerRecord(engine.PeerSight{Address: self.Address, ThisSystem: true, State: engine.ThisSystem}, self)
+	return c
+}
+
+// records are the peers of a list as the rules see them.
+func (s *Service) records(list []string) []engine.PeerRecord {
+	own, self, agreed := s.indexOf(list), s.Facts(), s.Agreed()
+	var out []engine.PeerRecord
+	for i, address := range list {
+		sight := engine.PeerSight{Index: i + 1, Address: address, State: engine.PeerUnknown}
+		facts := engine.Facts{}
+		if i+1 == own {
+			sight.ThisSystem, sight.Reachable, sight.State, facts = true, true, engine.ThisSystem, self
+			sight.Seen = s.seenAs()
+		} else if p := s.peerAt(address); p != nil {
+			snap := p.snapshot()
+			facts = snap.facts
+			sight.State, sight.Reachable, sight.RTTMS = snap.state, snap.state == engine.PeerActive, snap.rtt
+			sight.Joining = snap.node == ""
+		}
+		sight.RTTs = s.rttsByAddress(facts, agreed)
+		out = append(out, engine.NewPeerRecord(sight, facts))
+	}
+	return out
+}
+
+// seenAs is the address that the other peers see this system come from, "" when none told.
+func (s *Service) seenAs() string {
+	for _, snap := range s.snapshots() {
+		if snap.seenAs != "" {
+			return snap.seenAs
+		}
+	}
+	return ""
+}
+
+func (s *Service) resolutions(list []string) []engine.Resolution {
+	var out []engine.Resolution
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, address := range list {
+		r := engine.Resolution{Address: address}
+		for _, ip := range s.resolvedLocked(address) {
+			r.IPs = append(r.IPs, ip.String())
+		}
+		if len(r.IPs) == 0 {
+			r.Failure = s.names[strings.ToLower(address)].err
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// resetAnswer asks what a changed peer list means for a factory reset.
+func (s *Service) resetAnswer(ctx context.Context, page Page, c engine.Clustering) engine.ResetDecision {
+	if engine.SamePeers(page.Entered.Peers, c.Peers) {
+		return engine.ResetDecision{Action: engine.ResetNone}
+	}
+	in := engine.PeersChangedInput{
+		PolicyContext: s.policyContext(s.records(page.Running.Peers)), ResetImage: "missing",
+		Previous: engine.NewConfigRecord(page.Entered, nil, false, nil), Proposed: engine.NewConfigRecord(c, nil, false, nil),
+	}
+	if s.o.ResetImage() {
+		in.ResetImage = "present"
+	}
+	if page.Reset != nil {
+		in.Reset = engine.ArmedReset{Armed: true, From: page.Reset.From}
+	}
+	return s.o.Rules.PeersChanged(ctx, in)
+}
+
+// changedFields names the fields of the clustering page in which both differ.
+func changedFields(old, proposed engine.Clustering) []string {
+	var out []string
+	for name, differs := range map[string]bool{
+		"name": old.Name != proposed.Name, "primary": old.Primary != proposed.Primary,
+		"ip_version": old.IPVersion != proposed.IPVersion, "tls_mode": old.TLSMode != proposed.TLSMode,
+		"peers": !engine.SamePeers(old.Peers, proposed.Peers),
+	} {
+		if differs {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 func (s *Service) mappings() (bool, []engine.Mapping) {
 	var out []engine.Mapping
