@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ func (s *Service) joinCluster(ctx context.Context) {
 
 func (s *Service) joinOnce(ctx context.Context) error {
 	page := s.copyPage()
-	ask := JoinAsk{Page: page.Running, Age: time.Since(page.SavedAt), Facts: s.Facts(), Token: s.o.Token()}
+	ask := JoinAsk{Page: page.Running, Age: time.Since(page.SavedAt), Facts: s.Facts()}
 	ctx, stop := context.WithTimeout(ctx, 10*time.Second)
 	defer stop()
 	grant, err := s.o.Link.Join(ctx, page.Running.PrimaryAddress(), ask)
@@ -81,84 +82,80 @@ func (s *Service) setJoinCause(err error) {
 	}
 }
 
-// MayPin tells a joiner whether the key of the primary that it dialled may be
-// pinned: this peer lists it, and the other side's page lists this peer.
-func (s *Service) MayPin(address string, theirs engine.Clustering, age time.Duration, proved bool) error {
-	return s.mutual(s.Running(), theirs, address, age, proved)
+// WindowOpen reports whether the administrator opened the window for first
+// contacts again within the last ten minutes.
+func (s *Service) WindowOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Since(s.window) < joinWindow
 }
 
-// Admit decides whether a joiner becomes a member, on the primary.
-//
-// Errors: Denied (not the primary, not mutual, window closed), Invalid with
-// findings (a rule refuses it), Exhausted (six peers), Unavailable (the group
-// cannot commit).
-//
-// Source: design 4; reference 2.3.
-func (s *Service) Admit(ctx context.Context, ask JoinAsk) (Grant, error) {
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	page, agreed := s.Running(), s.Agreed()
-	if err := s.mayAdmit(page, agreed); err != nil {
-		return Grant{}, err
+// SameAddress reports whether two entries of peer lists denote the same
+// system: the same text, or names and addresses that resolve to the same.
+func (s *Service) SameAddress(a, b string) bool {
+	if strings.EqualFold(a, b) {
+		return a != ""
 	}
-	if err := s.mutual(page, ask.Page, ask.Address, ask.Age, ask.Proved); err != nil {
-		return Grant{}, err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	others := s.resolvedLocked(b)
+	return slices.ContainsFunc(s.resolvedLocked(a), func(ip net.IP) bool { return ipsContain(others, ip) })
+}
+
+// Judge decides, on the primary, whether a joiner whose page names this system
+// may become a member. It changes nothing.
+//
+// Errors: Denied (not the primary, no cluster yet, another key), Invalid with
+// findings (a rule refuses it), Exhausted (six peers).
+//
+// Source: reference 2.3; design 4.
+func (s *Service) Judge(ctx context.Context, ask JoinAsk) error {
+	page, agreed := s.Running(), s.Agreed()
+	if err := s.mayAdmit(page, agreed, ask.Facts.Node); err != nil {
+		return err
 	}
 	for _, m := range agreed.Members {
-		known := strings.EqualFold(m.Address, ask.Address)
-		if known && m.Fingerprint != ask.Key && m.Node != ask.Facts.Node {
-			return Grant{}, engine.Errorf(engine.Denied, "%s is a member already, with another key", ask.Address).
+		if m.Node == s.o.Node && ask.Facts.Node == s.o.Node {
+			return engine.Errorf(engine.Denied, "the joining peer has this system's node id; it was made from a copy of this system's data").
+				With("Peers", "factory reset the copy: it then makes an identity of its own")
+		}
+		if strings.EqualFold(m.Address, ask.Address) && m.Fingerprint != ask.Key {
+			return engine.Errorf(engine.Denied, "%s is a member already, with another key", ask.Address).
 				With("Peers", "if that machine was replaced, take its address off the list, save, and put it back")
 		}
 	}
-	i := entry(page.Peers, ask.Address)
-	sight := engine.PeerSight{Index: i, Address: ask.Address, Joining: true, Reachable: true, Seen: ask.RemoteIP}
+	sight := engine.PeerSight{Index: entry(page.Peers, ask.Address), Address: ask.Address, Joining: true, Reachable: true, Seen: ask.RemoteIP}
 	candidate := engine.NewPeerRecord(sight, ask.Facts)
 	if errs := engine.Errors(s.judge(ctx, question{occasion: engine.OnJoin, proposed: page, candidate: &candidate})); len(errs) > 0 {
-		return Grant{}, refusal(errs)
-	}
-	return s.admit(ctx, ask)
-}
-
-func (s *Service) mayAdmit(page engine.Clustering, agreed engine.Agreed) error {
-	switch {
-	case len(page.Peers) == 0:
-		return engine.Errorf(engine.Denied, "no cluster runs here yet").
-			With("Peers", "create the cluster on its primary first: Peer 1 address = the primary itself, save, restart; then add peers")
-	case agreed.Primary != s.o.Node:
-		return engine.Errorf(engine.Denied, "this system is not the configuration primary; that is %s", s.addressOf(agreed.Primary)).
-			With("Primary", "enter the primary's number on the joining peer")
-	case len(agreed.Members) > engine.MaxPeers:
-		return engine.Errorf(engine.Exhausted, "the cluster has %d peers already", engine.MaxPeers)
+		return refusal(errs)
 	}
 	return nil
 }
 
-// mutual reports why two pages are not of one cluster, as a first contact demands.
-func (s *Service) mutual(own, theirs engine.Clustering, address string, age time.Duration, proved bool) error {
-	s.mu.Lock()
-	saved, window := s.page.SavedAt, s.window
-	listed := false
-	self := s.indexLocked(theirs.Peers)
-	listed = entry(own.Peers, address) > 0
-	s.mu.Unlock()
-	switch {
-	case !listed:
-		return engine.Errorf(engine.Denied, "%s is not in this system's peer list", address).With("Peers", "add it to the list here and save")
-	case self == 0:
-		return engine.Errorf(engine.Denied, "the peer list of %s does not have this system", address).With("Peers", "enter the same list, in the same order, on every peer")
-	case !strings.EqualFold(own.Name, theirs.Name):
-		return engine.Errorf(engine.Denied, "the cluster name differs: %q here, %q at %s", own.Name, theirs.Name, address).With("Name", "enter the same cluster name on every peer")
-	case own.IPVersion != theirs.IPVersion:
-		return engine.Errorf(engine.Denied, "the cluster IP version differs: %s here, %s at %s", own.IPVersion, theirs.IPVersion, address).With("IPVersion", "choose the same on every peer")
-	case !strings.EqualFold(own.PrimaryAddress(), theirs.PrimaryAddress()):
-		return engine.Errorf(engine.Denied, "the configuration primary differs: %s here, %s at %s", own.PrimaryAddress(), theirs.PrimaryAddress(), address).
-			With("Primary", "enter the same peer list and primary on every peer")
+// Admit makes a joiner that Judge let pass a member: a row of cluster.db and a
+// server of the group. It may be repeated.
+//
+// Errors: Denied, Exhausted, Unavailable (the group cannot commit).
+func (s *Service) Admit(ctx context.Context, ask JoinAsk) (Grant, error) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if err := s.mayAdmit(s.Running(), s.Agreed(), ask.Facts.Node); err != nil {
+		return Grant{}, err
 	}
-	later := min(age, time.Since(saved), time.Since(window))
-	if !proved && later > joinWindow {
-		return engine.Errorf(engine.Denied, "the first contact came more than %d minutes after the list was last saved", int(joinWindow.Minutes())).
-			With("Peers", "save the list again, or open the window again on the clustering page, or use a join token")
+	return s.admit(ctx, ask)
+}
+
+func (s *Service) mayAdmit(page engine.Clustering, agreed engine.Agreed, node string) error {
+	known := slices.ContainsFunc(agreed.Members, func(m engine.Member) bool { return m.Node == node })
+	switch {
+	case len(page.Peers) == 0:
+		return engine.Errorf(engine.Denied, "no cluster runs at the primary yet").
+			With("Peers", "create the cluster there first: Peer 1 address = the primary itself, save, restart; then add peers")
+	case agreed.Primary != s.o.Node:
+		return engine.Errorf(engine.Denied, "the system asked is not the configuration primary; that is %s", s.addressOf(agreed.Primary)).
+			With("Primary", "enter the primary's number on the joining peer")
+	case !known && len(agreed.Members) >= engine.MaxPeers:
+		return engine.Errorf(engine.Exhausted, "the cluster has %d peers already", engine.MaxPeers)
 	}
 	return nil
 }

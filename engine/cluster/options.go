@@ -108,12 +108,10 @@ type JoinAsk struct {
 	Page  engine.Clustering `json:"page"`
 	Age   time.Duration     `json:"age"` // since that page was saved
 	Facts engine.Facts      `json:"facts"`
-	Token string            `json:"-"` // proves itself on the link, never sent
-	// Set by the link on the primary's side:
+	// What the link on the primary's side knows:
 	Address  string `json:"-"` // listed address that the connection came from
 	RemoteIP string `json:"-"`
 	Key      string `json:"-"` // fingerprint that the joiner proved
-	Proved   bool   `json:"-"` // a valid join token authenticated the contact
 }
 
 // Grant makes the joiner a member.
@@ -125,7 +123,7 @@ type Grant struct {
 	Primary    string            `json:"primary"`
 }
 
-// Options are what a Service is made of. All are required but Token.
+// Options are what a Service is made of. All are required but the times.
 type Options struct {
 	Node    string
 	Release string
@@ -145,7 +143,7 @@ type Options struct {
 	Resolve func(ctx context.Context, address string) ([]net.IP, error)
 	// Adopt makes the grant this peer's identity and opens its copy of cluster.db.
 	Adopt func(ctx context.Context, g Grant) error
-	// Joined reports whether this peer is a member already (its identity is of a cluster it founded or joined).
+	// Identity is who this peer is now.
 	Identity func() Identity
 	// Restart ends this process so that it starts again with the saved values.
 	Restart func(actor engine.Actor)
@@ -153,8 +151,8 @@ type Options struct {
 	ResetImage func() bool
 	// Members keeps a copy of the members beside the database, so that peers find each other before it is open.
 	KeepMembers func(ctx context.Context, m []engine.Member) error
-	// Token returns a join token that was entered here, "" for none.
-	Token func() string
+	// Departed is told of a member that was removed: it is refused from now on, and told why.
+	Departed func(ctx context.Context, m engine.Member)
 	// Lines makes the log lines of the seed.
 	Lines Lines
 	// Timing of contact; zero values are the defaults.

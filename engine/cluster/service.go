@@ -154,7 +154,8 @@ func (s *Service) StoreChanged(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
-	membersChanged := !slices.Equal(s.agreed.Members, agreed.Members)
+	former := s.agreed.Members
+	membersChanged := !slices.Equal(former, agreed.Members)
 	primaryChanged := s.agreed.Primary != agreed.Primary
 	s.agreed = agreed
 	s.applied.note(s.o.Group.Servers().Applied, time.Now())
@@ -162,6 +163,11 @@ func (s *Service) StoreChanged(ctx context.Context) {
 	if membersChanged {
 		if err := s.o.KeepMembers(ctx, agreed.Members); err != nil {
 			s.o.Log.Warn("copy of the members not kept", "module", "cluster", "err", err)
+		}
+		for _, m := range former {
+			if !slices.ContainsFunc(agreed.Members, func(n engine.Member) bool { return n.Node == m.Node }) {
+				s.o.Departed(ctx, m)
+			}
 		}
 		s.o.Link.Refresh()
 		signal(s.wake)
