@@ -1,0 +1,105 @@
+package sqlstore
+
+import (
+	"context"
+	dbsql "database/sql"
+	"time"
+
+	"hexad/engine"
+)
+
+// IdentityState is where this peer stands towards a cluster.
+type IdentityState string
+
+// The states of a peer's identity.
+const (
+	Standalone IdentityState = "standalone"
+	Joining    IdentityState = "joining"
+	Membership IdentityState = "member"
+	Removed    IdentityState = "removed"
+	Superseded IdentityState = "superseded" // another generation was founded without this peer
+)
+
+// Identity is who this peer is.
+//
+// Node and Serial are made at the first start; a factory reset makes a new
+// Node. Secret is the cluster secret, sealed at rest. StoreDir is the directory
+// of the Raft store that belongs to Generation, relative to the data directory.
+type Identity struct {
+	Node       string
+	Cluster    string // random id of the cluster, "" when standalone
+	Secret     []byte
+	Generation engine.Generation
+	StoreDir   string
+	Serial     string
+	State      IdentityState
+}
+
+const secretDomain = "cluster secret"
+
+// Identity returns who this peer is. Errors: Unavailable with ErrKey.
+func (l *Local) Identity(ctx context.Context) (Identity, error) {
+	const doing = "read the identity"
+	var sealed string
+	id, err := one(ctx, l.read, doing, "this peer has no identity", func(s scanner) (id Identity, err error) {
+		return id, s.Scan(&id.Node, &id.Cluster, &sealed, &id.Generation.Number, &id.Generation.ID, &id.Generation.Parent,
+			&id.StoreDir, &id.Serial, &id.State)
+	}, `SELECT node, cluster, sealed_secret, generation, generation_id, generation_parent, store_dir, serial, state FROM identity`)
+	if err != nil || sealed == "" {
+		return id, err
+	}
+	id.Secret, err = l.sealer.Open(secretDomain, sealed)
+	return id, err
+}
+
+// PutIdentity replaces the identity and the copy of the members in one
+// transaction, so that no crash leaves a peer with the secret of one cluster and
+// the members of another.
+//
+// Errors: Invalid.
+func (l *Local) PutIdentity(ctx context.Context, id Identity, members []engine.Member) error {
+	if id.Node == "" || id.Serial == "" {
+		return engine.Errorf(engine.Invalid, "an identity needs a node id and a serial number")
+	}
+	sealed := ""
+	if len(id.Secret) > 0 {
+		sealed = l.sealer.Seal(secretDomain, id.Secret)
+	}
+	return l.write(ctx, "store the identity", func(tx *dbsql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE identity SET node = ?, cluster = ?, sealed_secret = ?, generation = ?,
+			generation_id = ?, generation_parent = ?, store_dir = ?, serial = ?, state = ?, changed_ms = ?`,
+			id.Node, id.Cluster, sealed, id.Generation.Number, id.Generation.ID, id.Generation.Parent,
+			id.StoreDir, id.Serial, id.State, time.Now().UnixMilli())
+		if err != nil {
+			return err
+		}
+		return putMembers(ctx, tx, members)
+	})
+}
+
+// Members returns the copy of the members, by node id.
+func (l *Local) Members(ctx context.Context) ([]engine.Member, error) {
+	return collect(ctx, l.read, "read the members", func(s scanner) (m engine.Member, err error) {
+		return m, s.Scan(&m.Node, &m.Address, &m.Fingerprint, &m.Release)
+	}, "SELECT node, address, fingerprint, release FROM member ORDER BY node")
+}
+
+// PutMembers replaces the copy of the members. Errors: Invalid.
+func (l *Local) PutMembers(ctx context.Context, members []engine.Member) error {
+	return l.write(ctx, "store the members", func(tx *dbsql.Tx) error { return putMembers(ctx, tx, members) })
+}
+
+func putMembers(ctx context.Context, tx *dbsql.Tx, members []engine.Member) error {
+	if len(members) > engine.MaxPeers {
+		return engine.Errorf(engine.Invalid, "%d members: a cluster has at most %d peers", len(members), engine.MaxPeers)
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM member"); err != nil {
+		return err
+	}
+	for _, m := range members {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO member VALUES (?, ?, ?, ?)", m.Node, m.Address, m.Fingerprint, m.Release); err != nil {
+			return err
+		}
+	}
+	return nil
+}
