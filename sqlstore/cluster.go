@@ -1,0 +1,181 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/rqlite/rqlite/v8/command/proto"
+
+	"hexad/engine"
+)
+
+// Timers are Raft's: how long a follower waits for a heartbeat, how long an
+// election may take, how long a leader leads without hearing of most voters.
+// Lease must not exceed Heartbeat.
+type Timers struct {
+	Heartbeat, Election, Lease time.Duration
+}
+
+// DefaultTimers survive a busy host; the loss of a leader costs about 2.4 s.
+var DefaultTimers = Timers{Heartbeat: time.Second, Election: time.Second, Lease: time.Second}
+
+// ClusterOptions is what a Cluster is made of. Node, Dir, Layer and Logger are
+// required.
+type ClusterOptions struct {
+	Dir     string // each generation lives in Dir/<number>-<id>
+	Node    string // this peer's node id, which is its Raft id and address
+	Release string // the release that runs here
+	Layer   Layer
+	Logger  *slog.Logger
+	Timers  Timers // zero: DefaultTimers
+
+	// Forward hands a batch to the leader over the peer link, which answers
+	// with what ApplyForwarded returned there. Without it a peer that does not
+	// lead cannot write.
+	Forward func(ctx context.Context, leader string, batch []byte) ([]byte, error)
+
+	// OnChange is told that this copy has changed: from its own goroutine, one
+	// call at a time, several changes at once when they come quickly.
+	OnChange func(ChangeNotice)
+
+	WriteTimeout  time.Duration // for writes whose context has no deadline; zero: 5 s
+	FollowerGrace time.Duration // how long a sole voter's save waits for a follower; zero: 1 s
+}
+
+// ChangeNotice tells how far this peer's copy is.
+type ChangeNotice struct {
+	Generation engine.Generation
+	Index      uint64 // Raft index of the last change
+	Revision   int64  // of the configuration; 0 before there is one
+}
+
+func (o ClusterOptions) withDefaults() ClusterOptions {
+	if o.Timers == (Timers{}) {
+		o.Timers = DefaultTimers
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 5 * time.Second
+	}
+	if o.FollowerGrace == 0 {
+		o.FollowerGrace = time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Cluster is this peer's copy of cluster.db: an embedded Raft store.
+//
+// Reading is local and works without a leader and while another store is being
+// put in place; writing works when the group can commit. Every method is safe
+// for concurrent use.
+type Cluster struct {
+	o         ClusterOptions
+	trunk     *trunk
+	followers *followers
+
+	change sync.Mutex // held while the store is being replaced, from the first step to the last
+
+	mu      sync.RWMutex // readers hold it, so that no store closes under them
+	store   *raftStore
+	failure error // why there is no store, when it should be open
+	closed  bool
+}
+
+// errClosed is what every method answers when no store is open.
+var errClosed = engine.Errorf(engine.Unavailable, "the cluster database is not open")
+
+// NewCluster makes a Cluster without a store: Open, Found, Follow or Refound
+// give it one. It takes connections from o.Layer from now on.
+func NewCluster(o ClusterOptions) *Cluster {
+	o = o.withDefaults()
+	return &Cluster{o: o, trunk: newTrunk(o.Layer), followers: newFollowers()}
+}
+
+// Close closes the store and the layer and waits for the last OnChange, so it
+// is not to be called from there. It may be called twice.
+func (c *Cluster) Close() error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	s := c.store
+	c.closed, c.store = true, nil
+	c.mu.Unlock()
+	if s == nil {
+		return c.trunk.close()
+	}
+	err := errors.Join(s.close(), c.trunk.close())
+	<-s.watched
+	return err
+}
+
+// Generation is that of the open store; the zero Generation when none is open.
+func (c *Cluster) Generation() engine.Generation {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.store == nil {
+		return engine.Generation{}
+	}
+	return c.store.generation
+}
+
+// Path is the database file of the open store, for read-only connections of
+// this process; "" when none is open. It changes with the generation, and the
+// file behind it when a follower takes a snapshot: open it for each use.
+func (c *Cluster) Path() string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.store == nil {
+		return ""
+	}
+	return c.store.path()
+}
+
+// current returns the open store for work that does not mind its being closed.
+func (c *Cluster) current() (*raftStore, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.currentLocked()
+}
+
+func (c *Cluster) currentLocked() (*raftStore, error) {
+	if c.store != nil {
+		return c.store, nil
+	}
+	if c.failure != nil && !c.closed {
+		return nil, c.failure
+	}
+	return nil, errClosed
+}
+
+// query reads from the own copy; the store stays open meanwhile.
+func (c *Cluster) query(ctx context.Context, statements ...statement) ([]*proto.QueryRows, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, engine.Errorf(engine.Unavailable, "not read: %w", err)
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s, err := c.currentLocked()
+	if err != nil {
+		return nil, err
+	}
+	return s.query(statements...)
+}
+
+// WaitApplied waits until this copy has everything up to index.
+// Errors: Unavailable when ctx ends first.
+func (c *Cluster) WaitApplied(ctx context.Context, index uint64) error {
+	s, err := c.current()
+	if err != nil {
+		return err
+	}
+	return s.awaitApplied(ctx, index)
+}

@@ -1,0 +1,375 @@
+package sqlstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/rqlite/rqlite/v8/command/proto"
+
+	"hexad/engine"
+)
+
+// Start is how Switch comes by the store of another generation.
+type Start int
+
+// The ways.
+const (
+	Existing Start = iota // its directory is here: Open
+	Empty                 // it comes from the leader: Follow
+)
+
+// storeFile describes a store, in its directory: a directory that should hold a
+// store is never taken for an empty one.
+const storeFile = "store.json"
+
+type storeRecord struct {
+	Node       string            `json:"node"`
+	Generation engine.Generation `json:"generation"`
+	State      storeState        `json:"state"`
+}
+
+type storeState string
+
+const (
+	founding  storeState = "founding"  // a crash now leaves nothing of use
+	following storeState = "following" // empty until the leader has sent something
+	complete  storeState = "complete"  // it has held a database
+)
+
+// Directory is where the store of a generation lives.
+func (o ClusterOptions) directory(g engine.Generation) string {
+	return filepath.Join(o.Dir, strconv.FormatInt(g.Number, 10)+"-"+g.ID)
+}
+
+// Directory is where the store of generation g lives, open or not.
+func (c *Cluster) Directory(g engine.Generation) string { return c.o.directory(g) }
+
+// Open opens the store of generation g, which Found, Follow or Refound made. A
+// group of one is writable when it returns; other groups may have no leader yet.
+//
+// Errors: NotFound when there is no such store or its founding was cut short;
+// Internal with ErrDamaged when there is one that cannot be used; Unavailable
+// when another process has it. It never starts with an empty store instead.
+func (c *Cluster) Open(ctx context.Context, g engine.Generation) error {
+	return c.replace(ctx, func() (*raftStore, error) { return c.openExisting(g) })
+}
+
+// Follow makes an empty store of generation g, which waits to be added to the
+// group by its leader. A store of that generation that is here already is removed.
+func (c *Cluster) Follow(ctx context.Context, g engine.Generation) error {
+	return c.replace(ctx, func() (*raftStore, error) { return c.openNew(g, following) })
+}
+
+// Switch closes the store and gets that of another generation. Readers wait
+// meanwhile; writes are tried again on the new one. The old directory stays.
+// When it fails no store is open, and Status says Failed: the caller decides
+// whether to go back to the old one.
+func (c *Cluster) Switch(ctx context.Context, g engine.Generation, start Start) error {
+	if start == Empty {
+		return c.Follow(ctx, g)
+	}
+	return c.Open(ctx, g)
+}
+
+// Found makes a new group of generation g with this peer as its only voter: an
+// empty configuration at revision 0, with self as its one member and primary.
+// cluster is the new cluster's id.
+func (c *Cluster) Found(ctx context.Context, g engine.Generation, cluster string, self engine.Member) error {
+	return c.found(ctx, g, func(ctx context.Context, s *raftStore) error {
+		if err := s.migrate(ctx); err != nil {
+			return err
+		}
+		return s.install(ctx,
+			stmt("INSERT INTO agreed (one, cluster, generation, generation_id, parent, primary_node, revision) VALUES (1, ?, ?, ?, ?, ?, 0)",
+				cluster, g.Number, g.ID, g.Parent, c.o.Node),
+			insertMember(self, knownMigrations()))
+	})
+}
+
+// Refounding says what a new generation is made of.
+type Refounding struct {
+	From    io.Reader       // a database file as Backup writes it; nil: this peer's own copy
+	Cluster string          // id of another cluster; "" keeps it
+	Members []engine.Member // the members from now on; nil keeps them
+}
+
+// Refound makes a new group of generation g with this peer as its only voter
+// and primary, filled with a copy of a database. It is how another primary is
+// named when most voters are gone, how a peer leaves a cluster with its
+// configuration, and how a backup is restored. The old directory stays.
+//
+// Errors: Invalid when From holds no database of a cluster that this release
+// can read; then nothing has changed.
+func (c *Cluster) Refound(ctx context.Context, g engine.Generation, r Refounding) error {
+	file, err := c.refoundingFile(ctx, r.From)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	defer file.Close()
+	if err := checkDatabase(ctx, file.Name()); err != nil {
+		return err
+	}
+	return c.found(ctx, g, func(ctx context.Context, s *raftStore) error {
+		if _, err := s.store.ReadFrom(file); err != nil {
+			return &engine.Error{Code: engine.Internal, Message: "the copy of the database could not be read in", Err: err}
+		}
+		if err := s.migrate(ctx); err != nil {
+			return err
+		}
+		statements := []statement{stmt("UPDATE agreed SET generation = ?, generation_id = ?, parent = ?, primary_node = ?",
+			g.Number, g.ID, g.Parent, c.o.Node)}
+		if r.Cluster != "" {
+			statements = append(statements, stmt("UPDATE agreed SET cluster = ?", r.Cluster))
+		}
+		if r.Members != nil {
+			statements = append(statements, stmt("DELETE FROM member"), stmt("DELETE FROM alarm WHERE node <> ?", c.o.Node))
+			for _, m := range r.Members {
+				statements = append(statements, insertMember(m, 0))
+			}
+		}
+		statements = append(statements, stmt("UPDATE member SET known = ? WHERE node = ?", int64(knownMigrations()), c.o.Node))
+		if err := s.install(ctx, statements...); err != nil {
+			return err
+		}
+		return syncTree(s.dir)
+	})
+}
+
+// refoundingFile puts the database to be read in into a file beside the stores.
+func (c *Cluster) refoundingFile(ctx context.Context, from io.Reader) (*os.File, error) {
+	const doing = "found a generation anew"
+	if err := os.MkdirAll(c.o.Dir, 0o700); err != nil {
+		return nil, fileError(doing, err)
+	}
+	file, err := os.CreateTemp(c.o.Dir, "refound-*.sqlite")
+	if err != nil {
+		return nil, fileError(doing, err)
+	}
+	if from != nil {
+		_, err = io.Copy(file, from)
+	} else {
+		err = c.Backup(ctx, file)
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		os.Remove(file.Name())
+		return nil, err
+	}
+	return file, nil
+}
+
+// foundingTime bounds what a new group takes to lead itself and to be filled.
+const foundingTime = 30 * time.Second
+
+// found makes the store of a new group, fills it and marks it complete.
+func (c *Cluster) found(ctx context.Context, g engine.Generation, fill func(context.Context, *raftStore) error) error {
+	ctx, cancel := context.WithTimeout(ctx, foundingTime)
+	defer cancel()
+	return c.replace(ctx, func() (*raftStore, error) {
+		s, err := c.openNew(g, founding)
+		if err != nil {
+			return nil, err
+		}
+		err = s.bootstrap(c.o.Node)
+		if err == nil {
+			err = s.awaitLeader(ctx)
+		}
+		if err == nil {
+			err = fill(ctx, s)
+		}
+		if err == nil {
+			err = s.mark(c.o.Node, complete)
+		}
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		return s, nil
+	})
+}
+
+// replace closes the store there is and puts the one that open returns in its
+// place. Readers wait until it is there.
+func (c *Cluster) replace(ctx context.Context, open func() (*raftStore, error)) error {
+	c.change.Lock()
+	defer c.change.Unlock()
+	if ctx.Err() != nil {
+		return engine.Errorf(engine.Unavailable, "the cluster database was not opened: %w", ctx.Err())
+	}
+	s, err := c.swap(open)
+	if err != nil {
+		return err
+	}
+	return s.settle(ctx, c.o.Node)
+}
+
+func (c *Cluster) swap(open func() (*raftStore, error)) (*raftStore, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, errClosed
+	}
+	if c.store != nil {
+		if err := c.store.close(); err != nil {
+			c.o.Logger.Warn("cluster database not closed cleanly", "error", err)
+		}
+		c.store = nil
+	}
+	c.followers.reset()
+	s, err := open()
+	if err != nil {
+		c.failure = err
+		return nil, err
+	}
+	c.store, c.failure = s, nil
+	c.watch(s)
+	return s, nil
+}
+
+// settle waits until a group of one can be written and read.
+func (s *raftStore) settle(ctx context.Context, node string) error {
+	servers, err := s.servers()
+	if err != nil || len(servers) != 1 || servers[0].node != node || !servers[0].voter {
+		return err
+	}
+	if err := s.awaitLeader(ctx); err != nil {
+		return err
+	}
+	if f, err := s.store.Noop("settle"); err != nil || f.Error() != nil {
+		return engine.Errorf(engine.Unavailable, "the cluster database was opened but cannot be written")
+	}
+	return nil
+}
+
+func (c *Cluster) openExisting(g engine.Generation) (*raftStore, error) {
+	dir := c.o.directory(g)
+	record, err := readRecord(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(dir, raftFile)):
+		return nil, engine.Errorf(engine.NotFound, "there is no cluster database of generation %d (%s) in %s", g.Number, g.ID, dir)
+	case err != nil:
+		return nil, damaged(dir, err)
+	case record.State == founding:
+		return nil, engine.Errorf(engine.NotFound, "the cluster database of generation %d (%s) was never completed", g.Number, g.ID)
+	case record.Node != c.o.Node || record.Generation.ID != g.ID || record.Generation.Number != g.Number:
+		return nil, damaged(dir, fmt.Errorf("it belongs to node %s and generation %d (%s)",
+			record.Node, record.Generation.Number, record.Generation.ID))
+	case record.State == complete && !exists(filepath.Join(dir, raftFile)):
+		return nil, damaged(dir, errors.New("the Raft log is missing"))
+	}
+	s, err := openRaft(c.o, c.trunk, dir, g)
+	if err != nil {
+		if engine.CodeOf(err) == engine.Unavailable {
+			return nil, err
+		}
+		return nil, damaged(dir, err)
+	}
+	if record.State == complete && s.raft.LastIndex() == 0 {
+		return nil, damaged(dir, errors.Join(errors.New("the Raft log is empty"), s.close()))
+	}
+	return s, nil
+}
+
+// openNew opens an empty store; what is in its directory is removed first.
+func (c *Cluster) openNew(g engine.Generation, state storeState) (*raftStore, error) {
+	if g.ID == "" || filepath.Base(g.ID) != g.ID {
+		return nil, engine.Errorf(engine.Invalid, "generation id %q cannot name a directory", g.ID)
+	}
+	dir := c.o.directory(g)
+	if record, err := readRecord(dir); state == founding && err == nil && record.State != founding {
+		return nil, engine.Errorf(engine.Conflict, "there is a cluster database of generation %d (%s) already", g.Number, g.ID)
+	}
+	const doing = "make the directory of the cluster database"
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fileError(doing, err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fileError(doing, err)
+	}
+	if err := errors.Join(writeRecord(dir, storeRecord{Node: c.o.Node, Generation: g, State: state}), syncDir(c.o.Dir)); err != nil {
+		return nil, fileError(doing, err)
+	}
+	s, err := openRaft(c.o, c.trunk, dir, g)
+	if err != nil {
+		return nil, &engine.Error{Code: engine.Internal, Message: "the new cluster database in " + dir + " could not be opened", Err: err}
+	}
+	return s, nil
+}
+
+// mark records the state of the store in its directory.
+func (s *raftStore) mark(node string, state storeState) error {
+	return fileError("mark the cluster database as "+string(state),
+		writeRecord(s.dir, storeRecord{Node: node, Generation: s.generation, State: state}))
+}
+
+func damaged(dir string, err error) error {
+	return &engine.Error{
+		Code:    engine.Internal,
+		Message: fmt.Sprintf("the cluster database in %s cannot be used: %v", dir, err),
+		Remedy:  "keep that directory for examination; get a copy from the primary, or restore a backup",
+		Err:     errors.Join(ErrDamaged, err),
+	}
+}
+
+func readRecord(dir string) (storeRecord, error) {
+	text, err := os.ReadFile(filepath.Join(dir, storeFile))
+	if err != nil {
+		return storeRecord{}, err
+	}
+	var r storeRecord
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", storeFile, err)
+	}
+	return r, nil
+}
+
+func writeRecord(dir string, r storeRecord) error {
+	return writeSynced(filepath.Join(dir, storeFile), []byte(jsonText(r)+"\n"), 0o600)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// install runs the statements that fill a new group.
+func (s *raftStore) install(ctx context.Context, statements ...statement) error {
+	a, err := s.execute(ctx, newBatch(statements...))
+	switch {
+	case err != nil:
+		return &engine.Error{Code: engine.Unavailable, Message: "the new cluster database could not be filled", Err: err}
+	case a.Outcome != applied:
+		return statementError(a.Message)
+	}
+	return nil
+}
+
+// Backup writes a consistent copy of the database, a plain SQLite file, to w.
+// It needs no leader.
+func (c *Cluster) Backup(ctx context.Context, w io.Writer) error {
+	if err := ctx.Err(); err != nil {
+		return engine.Errorf(engine.Unavailable, "not copied: %w", err)
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s, err := c.currentLocked()
+	if err != nil {
+		return err
+	}
+	err = s.store.Backup(&proto.BackupRequest{Format: proto.BackupRequest_BACKUP_REQUEST_FORMAT_DELETE}, w)
+	if err != nil {
+		return &engine.Error{Code: engine.Unavailable, Message: "the cluster database could not be copied", Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package sqlstore
+
+import (
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// The states of a peer's copy of cluster.db, as the clustering page shows them.
+// Source: reference 1.4.
+const (
+	DatabaseActive        = "Active"        // it follows the group
+	DatabaseSynchronizing = "Synchronizing" // it is catching up
+	DatabaseInactive      = "Inactive"      // no leader is in sight: it can be read, not written
+	DatabaseFailed        = "Failed"        // it could not be opened
+)
+
+// synchronizingLag is how many entries a copy may be behind and still be Active:
+// every change makes it lag for a moment.
+const synchronizingLag = 64
+
+// StoreStatus is the Raft group as this peer sees it, and its own copy.
+type StoreStatus struct {
+	State       string    `json:"state"`  // Leader, Follower, Candidate, Shutdown; Closed
+	Leader      string    `json:"leader"` // node id, "" when unknown
+	LeaderHere  bool      `json:"leader_here"`
+	Applied     uint64    `json:"applied"` // index of the last change in this copy
+	Commit      uint64    `json:"commit"`  // index that the group is known to have
+	LastContact time.Time `json:"last_contact"`
+	Voter       bool      `json:"voter"` // this peer
+	Voters      []string  `json:"voters"`
+	Nonvoters   []string  `json:"nonvoters"`
+	Database    string    `json:"database"` // Active, Synchronizing, Inactive, Failed
+	Cause       string    `json:"cause,omitempty"`
+}
+
+// Status tells how the group and this copy are. It is cheap.
+func (c *Cluster) Status() StoreStatus {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := c.store
+	if s == nil {
+		out := StoreStatus{State: "Closed", Database: DatabaseInactive}
+		if c.failure != nil {
+			out.Database, out.Cause = DatabaseFailed, c.failure.Error()
+		}
+		return out
+	}
+	_, leader := s.raft.LeaderWithID()
+	out := StoreStatus{
+		State: s.raft.State().String(), Leader: string(leader), LeaderHere: s.raft.State() == raft.Leader,
+		Applied: s.store.DBAppliedIndex(), LastContact: s.raft.LastContact(),
+	}
+	out.Commit, _ = s.store.LeaderCommitIndex() // fails on a closed store only
+	servers, _ := s.servers()
+	for _, sv := range servers {
+		if sv.voter {
+			out.Voters = append(out.Voters, sv.node)
+			out.Voter = out.Voter || sv.node == c.o.Node
+		} else {
+			out.Nonvoters = append(out.Nonvoters, sv.node)
+		}
+	}
+	out.Database = databaseState(out, s.raft.AppliedIndex())
+	return out
+}
+
+func databaseState(st StoreStatus, applied uint64) string {
+	switch {
+	case st.LeaderHere:
+		return DatabaseActive
+	case st.Leader == "":
+		return DatabaseInactive
+	case st.Applied == 0, applied+synchronizingLag < st.Commit:
+		return DatabaseSynchronizing
+	default:
+		return DatabaseActive
+	}
+}
+
+// server is one peer in Raft's own list.
+type server struct {
+	node  string
+	voter bool
+}
+
+// servers is Raft's own list as this peer has it, in the order of node ids.
+func (s *raftStore) servers() ([]server, error) {
+	nodes, err := s.store.Nodes()
+	if err != nil {
+		return nil, errClosed
+	}
+	out := make([]server, len(nodes))
+	for i, n := range nodes {
+		out[i] = server{node: n.ID, voter: n.Suffrage == raft.Voter.String()}
+	}
+	return out, nil
+}

@@ -1,0 +1,236 @@
+package sqlstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/hashicorp/raft"
+	"github.com/rqlite/rqlite/v8/command/proto"
+	"github.com/rqlite/rqlite/v8/store"
+
+	"hexad/engine"
+)
+
+// When rqlite snapshots by itself, and how large its WAL may become.
+const (
+	snapshotThreshold = 8192
+	snapshotInterval  = 10 * time.Second
+	snapshotWALSize   = 4 << 20
+)
+
+// The files of rqlite in the directory of a store.
+const (
+	raftFile     = "raft.db"
+	databaseFile = "db.sqlite"
+)
+
+// raftStore is one rqlite store open in the directory of one generation.
+type raftStore struct {
+	store      *store.Store
+	raft       *raft.Raft
+	dir        string
+	generation engine.Generation
+	branch     *branch
+	logs       *raftLog
+
+	closing chan struct{} // closed when close begins
+	once    sync.Once
+	watched chan struct{} // closed when the watcher has ended; made by watch
+	whole   bool          // its record says complete; the watcher's
+}
+
+// openRaft opens the store in dir, whatever is in it; an empty directory
+// becomes a store that waits to be bootstrapped or added to a group.
+func openRaft(o ClusterOptions, t *trunk, dir string, generation engine.Generation) (*raftStore, error) {
+	if err := unlocked(filepath.Join(dir, raftFile)); err != nil {
+		return nil, err
+	}
+	logs, err := newRaftLog(o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	s := &raftStore{dir: dir, generation: generation, branch: t.branch(o.Node), logs: logs, closing: make(chan struct{})}
+	err = logs.capture(func() error { return s.open(o) })
+	if err != nil {
+		s.abandon()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *raftStore) open(o ClusterOptions) (err error) {
+	// bbolt panics on some damaged files instead of returning an error.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("damaged: %v", p)
+		}
+	}()
+	conf := store.NewDBConfig()
+	conf.FKConstraints = true
+	s.store = store.New(s.branch, &store.Config{
+		DBConf: conf, Dir: s.dir, ID: o.Node,
+		Logger: log.New(s.logs.w, "[store] ", 0),
+	})
+	s.store.RaftLogLevel = "WARN"
+	s.store.HeartbeatTimeout = o.Timers.Heartbeat
+	s.store.ElectionTimeout = o.Timers.Election
+	s.store.LeaderLeaseTimeout = o.Timers.Lease
+	s.store.SnapshotThreshold = snapshotThreshold
+	s.store.SnapshotInterval = snapshotInterval
+	s.store.SnapshotThresholdWALSize = snapshotWALSize
+	if err := s.store.Open(); err != nil {
+		return err
+	}
+	handle, ok := inside[*raft.Raft](s.store, "raft")
+	if !ok || handle == nil {
+		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
+	}
+	s.raft = handle
+	return nil
+}
+
+// inside reads an unexported field of rqlite's store. The Store offers neither
+// promotion in place nor the last contact, and the observer that hands out the
+// Raft handle can miss the only leader change there is. v8.43.4 is pinned.
+func inside[T any](st *store.Store, field string) (T, bool) {
+	var zero T
+	f := reflect.ValueOf(st).Elem().FieldByName(field)
+	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
+		return zero, false
+	}
+	return *(*T)(unsafe.Pointer(f.UnsafeAddr())), true
+}
+
+// abandon releases what a failed open has left open: rqlite forgets the Raft
+// log there, and its file lock would make the next try in this process wait for ever.
+func (s *raftStore) abandon() {
+	s.branch.Close()
+	if s.store != nil {
+		f := reflect.ValueOf(s.store).Elem().FieldByName("boltStore")
+		if f.IsValid() && f.Kind() == reflect.Pointer && !f.IsNil() {
+			if c, ok := reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem().Interface().(io.Closer); ok {
+				c.Close()
+			}
+		}
+	}
+	s.logs.close()
+}
+
+// unlocked fails when another process holds the Raft log: opening it would
+// wait for ever. A file that does not exist is not locked.
+func unlocked(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+		return engine.Errorf(engine.Unavailable, "the cluster database %s is open in another process", path)
+	}
+	return nil
+}
+
+// close stops the store and cuts its connections. It may be called twice.
+func (s *raftStore) close() (err error) {
+	s.once.Do(func() {
+		close(s.closing)
+		s.branch.Close()
+		err = s.store.Close(true)
+		s.logs.close()
+	})
+	return err
+}
+
+// path is the file of the database, for read-only connections.
+func (s *raftStore) path() string { return filepath.Join(s.dir, databaseFile) }
+
+// bootstrap makes a new group with this peer as its only voter.
+func (s *raftStore) bootstrap(node string) error {
+	return s.store.Bootstrap(store.NewServer(node, node, true))
+}
+
+// awaitLeader waits until this store leads.
+func (s *raftStore) awaitLeader(ctx context.Context) error {
+	for !s.store.IsLeader() {
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return engine.Errorf(engine.Unavailable, "this peer did not become the Raft leader of its own group in time")
+		}
+	}
+	return nil
+}
+
+// awaitApplied waits until everything up to index is in the database.
+func (s *raftStore) awaitApplied(ctx context.Context, index uint64) error {
+	reached := make(chan error, 1)
+	patience := 10 * time.Minute
+	if end, ok := ctx.Deadline(); ok {
+		patience = time.Until(end)
+	}
+	go func() {
+		_, err := s.store.WaitForFSMIndex(index, patience)
+		reached <- err
+	}()
+	select {
+	case err := <-reached:
+		if err != nil {
+			return engine.Errorf(engine.Unavailable, "index %d is not applied here yet", index)
+		}
+		return nil
+	case <-ctx.Done():
+		return engine.Errorf(engine.Unavailable, "index %d is not applied here yet", index)
+	case <-s.closing:
+		return errClosed
+	}
+}
+
+// query runs fixed read-only statements on the own copy in one transaction.
+func (s *raftStore) query(statements ...statement) ([]*proto.QueryRows, error) {
+	rows, _, err := s.store.Query(&proto.QueryRequest{
+		Request: &proto.Request{Transaction: true, Statements: encodeStatements(statements)},
+		Level:   proto.QueryRequest_QUERY_REQUEST_LEVEL_NONE,
+	})
+	if err != nil {
+		return nil, readError(err)
+	}
+	for _, r := range rows {
+		if r.Error != "" {
+			return nil, readError(errors.New(r.Error))
+		}
+	}
+	return rows, nil
+}
+
+// nudge adds an entry to the log, so that the followers learn at once that the
+// one before it is committed, instead of 50 to 100 ms later.
+func (s *raftStore) nudge() {
+	go func() { // ends at the latest when the store closes
+		if f, err := s.store.Noop("nudge"); err == nil {
+			f.Error()
+		}
+	}()
+}
+
+// pause sleeps for d; an error when ctx ends first.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
