@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -69,7 +70,10 @@ func (l *Link) member(node string) (PeerAddress, error) {
 // of the peer lets it.
 func (l *Link) connect(ctx context.Context, peer PeerAddress, purpose Purpose, contact *Contact) (*tls.Conn, net.Conn, *session, error) {
 	addrs, err := l.cfg.Directory.Resolve(ctx, peer.Address)
-	if err != nil || len(addrs) == 0 {
+	if err == nil && len(addrs) == 0 {
+		err = errors.New("no address")
+	}
+	if err != nil {
 		return nil, nil, nil, refusef(DNSFailed, "%s: %w", peer.Address, err)
 	}
 	port := peer.port(purpose)

@@ -159,11 +159,8 @@ func (l *Link) join(ctx context.Context, req JoinRequest, contact *Contact) (Gra
 		return Grant{}, refusef(KeyChanged, "the join token was made by another system than the one at %s, which shows %s", req.Address, s.fingerprint)
 	}
 	grant, err := l.ask(ctx, tc, s, req, token, contact)
-	if err != nil {
-		var r *refused
-		if !errors.As(err, &r) && engine.CodeOf(err) == engine.Internal {
-			err = ioRefusal("join", err)
-		}
+	if err != nil && engine.CodeOf(err) == engine.Internal && RefusalOf(err) == "" {
+		err = ioRefusal("join", err)
 	}
 	return grant, err
 }
@@ -257,14 +254,8 @@ func (l *Link) answerJoin(ctx context.Context, tc *tls.Conn, s *session, contact
 	defer cancel()
 	tc.SetDeadline(time.Now().Add(HandshakeTimeout))
 	err := l.hearJoin(ctx, tc, s, &contact, release)
-	var r *refused
-	if err != nil && !errors.As(err, &r) {
-		var e *engine.Error
-		if errors.As(err, &e) {
-			err = &refused{JoinRefused, e}
-		} else {
-			err = ioRefusal("join", err)
-		}
+	if err != nil && RefusalOf(err) == "" {
+		err = ioRefusal("join", err)
 	}
 	l.report(contact, err)
 }
@@ -365,17 +356,25 @@ func (l *Link) admit(ctx context.Context, tc *tls.Conn, s *session, asker, mine 
 	return writeFrame(tc, joinGranted{Grant: &grant}, maxJoin)
 }
 
-// refuseJoin tells the asker why and returns err.
+// refuseJoin tells the asker why, and returns err as the refusal that it is.
 func refuseJoin(tc net.Conn, err error) error {
-	if werr := writeFrame(tc, joinAnswer{Error: toWire(err)}, maxJoin); werr != nil {
-		return errors.Join(err, werr)
-	}
-	return err
+	return told(err, writeFrame(tc, joinAnswer{Error: toWire(err)}, maxJoin))
 }
 
 func refuseGrant(tc net.Conn, err error) error {
-	if werr := writeFrame(tc, joinGranted{Error: toWire(err)}, maxJoin); werr != nil {
-		return errors.Join(err, werr)
+	return told(err, writeFrame(tc, joinGranted{Error: toWire(err)}, maxJoin))
+}
+
+// told makes a refusal of err; unsent is why the asker could not be told, and
+// matters less.
+func told(err, unsent error) error {
+	var r *refused
+	if errors.As(err, &r) {
+		return r
 	}
-	return err
+	var e *engine.Error
+	if !errors.As(err, &e) {
+		e = &engine.Error{Code: engine.Internal, Message: "the join could not be decided", Err: errors.Join(err, unsent)}
+	}
+	return &refused{JoinRefused, e}
 }
