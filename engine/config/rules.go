@@ -126,7 +126,12 @@ func (v *View) judgeEntry(next *View, e *place) (out []problem) {
 }
 
 // duplicates checks the fields of a list that must be unique.
+// Of two entries that are both changed, the later one is at fault.
 func (v *View) duplicates(spec *listSpec, entries []*place) (out []problem) {
+	isTouched := map[string]bool{}
+	for _, e := range entries {
+		isTouched[e.path] = true
+	}
 	for _, field := range spec.unique {
 		first := map[string]string{}
 		collide := map[string][]string{}
@@ -143,11 +148,20 @@ func (v *View) duplicates(spec *listSpec, entries []*place) (out []problem) {
 				first[value] = path
 			}
 		}
+		earlier := map[string]bool{}
 		for _, e := range entries {
-			if others := collide[e.path]; e.spec == spec && len(others) > 0 {
+			if e.spec != spec {
+				continue
+			}
+			earlier[e.path] = true
+			for _, other := range collide[e.path] {
+				if isTouched[other] && !earlier[other] {
+					continue // the first of two new ones may stay
+				}
 				item := e.path + " " + field
 				out = append(out, problem{e.path, engine.Errorf(engine.Invalid, "%s: %q is also the %s of %s",
-					item, v.text(item), field, others[0]).With(item, "choose another")})
+					item, v.text(item), field, other).With(item, "choose another")})
+				break
 			}
 		}
 	}

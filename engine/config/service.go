@@ -1,0 +1,121 @@
+package config
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hexad/engine"
+)
+
+// ReplicatedStore keeps what must be equal on every peer.
+type ReplicatedStore interface {
+	// Configuration is this peer's own copy; it can be read with every other
+	// peer gone.
+	Configuration(ctx context.Context) (engine.Configuration, error)
+	// SaveConfiguration writes all of save or nothing of it.
+	// Errors: Conflict when the revision is not save.Base, Denied when this
+	// peer is not the primary, Unavailable when it cannot be written now; the
+	// same save may then be sent again.
+	SaveConfiguration(ctx context.Context, save engine.Save) (engine.Saved, error)
+}
+
+// LocalStore keeps what belongs to this peer. It works with every other peer gone.
+type LocalStore interface {
+	Items(ctx context.Context) (map[string]string, error)
+	// SaveItems writes all of save or nothing of it; there is no revision.
+	SaveItems(ctx context.Context, save engine.Save) error
+}
+
+// ClusteringPage is the clustering page of this peer.
+type ClusteringPage interface {
+	Entered() engine.Clustering
+	// SaveClustering judges the page by the cluster's rules and saves it.
+	SaveClustering(ctx context.Context, actor engine.Actor, page engine.Clustering) (engine.ClusteringSaved, error)
+}
+
+// Judge asks the cluster's policies about a configuration before it is saved:
+// a finding of severity error refuses it.
+type Judge func(ctx context.Context, next *View) ([]engine.Finding, error)
+
+// Service reads and changes the configuration. It is safe for concurrent use.
+type Service struct {
+	reg        *Registry
+	replicated ReplicatedStore
+	local      LocalStore
+	clustering ClusteringPage
+	judge      Judge
+	log        *slog.Logger
+	current    atomic.Pointer[View]
+	reloading  sync.Mutex // one Reload at a time, so that views never go back
+	changing   sync.Mutex // one change at a time, so that each is judged on the last
+}
+
+// New makes a service over its stores. Its view is empty until the first
+// Reload. judge may be nil.
+func New(reg *Registry, replicated ReplicatedStore, local LocalStore, clustering ClusteringPage, judge Judge, log *slog.Logger) *Service {
+	s := &Service{reg: reg, replicated: replicated, local: local, clustering: clustering, judge: judge, log: log}
+	s.current.Store(newView(reg, nil, 0))
+	return s
+}
+
+// Registry is the registry of the items.
+func (s *Service) Registry() *Registry { return s.reg }
+
+// Current is the present view. Take it once at the start of a request and use
+// it to the end.
+func (s *Service) Current() *View { return s.current.Load() }
+
+// Reload reads the stores again and makes what they hold the present view, all
+// at once; the old one serves until then, and on if the reading fails. It
+// returns what changed, by path. It is called when cluster.db's applied index
+// moved, and after each change made here.
+//
+// Errors: Unavailable.
+func (s *Service) Reload(ctx context.Context) ([]engine.Change, error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	replicated, err := s.replicated.Configuration(ctx)
+	if err != nil {
+		return nil, unavailable("the replicated configuration cannot be read", err)
+	}
+	local, err := s.local.Items(ctx)
+	if err != nil {
+		return nil, unavailable("this peer's configuration cannot be read", err)
+	}
+	old := s.current.Load()
+	next := newView(s.reg, old, replicated.Revision, replicated.Items, local, clusteringItems(s.clustering.Entered()))
+	s.current.Store(next)
+	changed := old.differences(next)
+	if len(changed) > 0 {
+		s.log.Debug("configuration reloaded", "revision", next.Revision, "changed", len(changed))
+	}
+	return changed, nil
+}
+
+// unavailable keeps the code of an error that has one.
+func unavailable(what string, err error) error {
+	if code := engine.CodeOf(err); code != engine.Internal {
+		return err
+	}
+	return &engine.Error{Code: engine.Unavailable, Message: what, Err: err}
+}
+
+func newSave(actor engine.Actor, base int64, changes []Checked, comment string) engine.Save {
+	save := engine.Save{Operation: operation(), Base: base, Actor: actor, Time: time.Now().UTC().Truncate(time.Millisecond), Comment: comment}
+	for _, c := range changes {
+		save.Changes = append(save.Changes, engine.Change{Path: c.Path, Value: c.Value, Delete: c.unset})
+	}
+	return save
+}
+
+// operation is a random id: crypto/rand does not fail.
+func operation() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails: see crypto/rand
+	return hex.EncodeToString(id[:])
+}
