@@ -69,6 +69,12 @@ func clusteringPage(page engine.Clustering, changes []Checked) (engine.Clusterin
 		}
 		page.Peers = append(page.Peers, address)
 	}
+	if page.Primary == 0 && len(page.Peers) > 0 {
+		page.Primary = 1 // what the item shows while nothing was entered
+	}
+	if page.IPVersion == "" {
+		page.IPVersion = "IPv4"
+	}
 	return page, nil
 }
 
