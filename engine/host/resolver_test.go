@@ -156,7 +156,7 @@ func TestLookup(t *testing.T) {
 func TestSecondServer(t *testing.T) {
 	t.Parallel()
 	mute := startDNS(t, "127.0.0.92", nil)
-	mute.mute = true
+	mute.set(func(s *server) { s.mute = true })
 	failing := startDNS(t, "127.0.0.93", map[string][]string{"p1.example": nil})
 	good := startDNS(t, "127.0.0.94", map[string][]string{"p1.example": {"10.0.0.1"}})
 	r := host.NewResolver(nil, nil)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"hexad/engine"
@@ -139,7 +140,7 @@ func (l *Link) join(ctx context.Context, req JoinRequest, contact *Contact) (Gra
 		token = &t
 	}
 	for _, p := range l.members() {
-		if p.Address == req.Address && !p.Removed {
+		if strings.EqualFold(p.Address, req.Address) && !p.Removed {
 			peer.Node, peer.Fingerprint = p.Node, p.Fingerprint
 		}
 	}

@@ -319,3 +319,59 @@ func TestCandidateMayOnlyJoin(t *testing.T) {
 		t.Error("an unlisted system was heard")
 	}
 }
+
+// TestJoinEnforcing: while Enforcing, first contact needs a certificate that
+// verifies and names the peer, on both sides.
+func TestJoinEnforcing(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	for _, test := range []struct {
+		name   string
+		p, j   string // names in the certificates; "" keeps the self-signed one
+		want   link.Refusal
+		inward link.Refusal
+	}{
+		{"both named", "127.0.0.61", "127.0.0.62", "", ""},
+		{"joiner self-signed", "127.0.0.61", "", link.RefusedThere, link.BadCertificate},
+		{"joiner misnamed", "127.0.0.61", "other.example", link.RefusedThere, link.BadCertificate},
+		{"primary self-signed", "", "127.0.0.62", link.BadCertificate, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCouple(t, 61)
+			for _, side := range []struct {
+				peer *peer
+				name string
+			}{{c.p, test.p}, {c.j, test.j}} {
+				side.peer.dir.change(func(d *directory) { d.self.Mode, d.self.Trust.Roots = engine.Enforcing, ca.pool() })
+				if side.name != "" {
+					side.peer.link.SetCredentials(ca.credentials(t, side.name, nil))
+				}
+			}
+			_, err := c.j.link.Join(t.Context(), c.request)
+			wantRefusal(t, err, test.want)
+			if test.inward != "" {
+				c.p.refusal(link.Inbound, test.inward)
+			}
+			if got, want := c.handler.admitted() == 1, test.want == ""; got != want {
+				t.Errorf("admitted %v, want %v", got, want)
+			}
+		})
+	}
+}
+
+// TestJoinThroughAMiddle: with a token, a system between the two that holds
+// keys of its own is found by the joiner, whom it cannot show the primary's key.
+func TestJoinThroughAMiddle(t *testing.T) {
+	t.Parallel()
+	c := newCouple(t, 63)
+	middle := start(t, "m", "127.0.0.65", func(cfg *link.Config) { cfg.Joins = c.handler })
+	middle.dir.change(func(d *directory) { d.listed[c.j.ip()] = c.j.ip() })
+	c.request.Token = c.token(t)
+	c.j.dir.change(func(d *directory) { d.resolve = map[string]string{c.p.ip(): middle.ip()} })
+	c.request.Port = middle.link.Ports().Peer
+	_, err := c.j.link.Join(t.Context(), c.request)
+	wantRefusal(t, err, link.KeyChanged)
+	if c.handler.admitted() != 0 || len(c.pins) != 0 {
+		t.Error("something was pinned")
+	}
+}

@@ -38,7 +38,8 @@ var StandardPorts = Ports{Peer: 4371, Raft: 4372}
 
 // PeerAddress is one peer whose key was pinned, or that was removed.
 //
-// Address is its Peer N field. Fingerprint is its pin, "" before first contact.
+// Address is its Peer N field as listed now: a changed key is noticed by
+// it. Fingerprint is its pin, "" before first contact.
 // A removed peer is told so, and nothing else. Zero Ports are the standard ones.
 type PeerAddress struct {
 	Node        string

@@ -1,11 +1,14 @@
 package link_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,11 +31,11 @@ type peer struct {
 
 // directory is a link.Directory that tests change as they go.
 type directory struct {
-	mu       sync.Mutex
-	self     link.Self
-	peers    []link.PeerAddress
-	listed   map[string]string // ip -> entry
-	identify func(link.Identity) (bool, string)
+	mu      sync.Mutex
+	self    link.Self
+	peers   []link.PeerAddress
+	listed  map[string]string // ip -> entry
+	resolve map[string]string // address -> ip, where it is not itself
 }
 
 func (d *directory) Self() link.Self {
@@ -55,13 +58,15 @@ func (d *directory) Listed(ip netip.Addr) (string, bool) {
 }
 
 func (d *directory) Identify(_ context.Context, id link.Identity) (bool, string) {
-	if d.identify == nil {
-		return slices.Contains(id.Names, id.ConfiguredAddress), "name"
-	}
-	return d.identify(id)
+	return slices.Contains(id.Names, id.ConfiguredAddress), "name"
 }
 
 func (d *directory) Resolve(_ context.Context, address string) ([]netip.Addr, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ip := d.resolve[address]; ip != "" {
+		address = ip
+	}
 	a, err := netip.ParseAddr(address)
 	return []netip.Addr{a}, err
 }
@@ -263,7 +268,7 @@ func TestHTTP(t *testing.T) {
 		w.Header().Set("From", link.RemoteNode(r.Context()))
 		w.Header().Set("Address", link.RemoteIP(r.Context()))
 		w.Header().Set("Proto", r.Proto)
-		if _, err := r.Body.Read(make([]byte, 1)); err != nil && r.ContentLength > 0 {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
 			w.WriteHeader(http.StatusRequestEntityTooLarge)
 		}
 	})
@@ -281,6 +286,24 @@ func TestHTTP(t *testing.T) {
 	}
 	if got := a.link.Connections("b"); got != 1 {
 		t.Errorf("%d connections for three requests, want 1", got)
+	}
+	for size, want := range map[int]int{link.MaxBody: http.StatusOK, link.MaxBody + 1: http.StatusRequestEntityTooLarge} {
+		res, err := a.link.Client("b").Post("http://peer/", "application/json", bytes.NewReader(make([]byte, size)))
+		if err != nil {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%d bytes: status %d, want %d", size, res.StatusCode, want)
+		}
+	}
+	req, _ := http.NewRequest(http.MethodGet, "http://peer/", nil)
+	req.Header.Set("Long", strings.Repeat("x", 64<<10))
+	if res, err := a.link.Client("b").Do(req); err == nil {
+		res.Body.Close()
+		if res.StatusCode < 400 {
+			t.Errorf("a header of 64 KiB: status %d", res.StatusCode)
+		}
 	}
 	b.link.Drop("a")
 	waitFor(t, "the connection to end", func() bool { return a.link.Connections("b") == 0 })

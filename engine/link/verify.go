@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"strings"
 	"time"
 
 	"hexad/engine"
@@ -119,7 +120,7 @@ func (l *Link) judgeStranger(s *session, listed bool) *refused {
 		return refusef(NotListed, "%s", s.remoteIP)
 	}
 	for _, p := range l.members() {
-		if p.Address == s.listed && p.Fingerprint != "" && !p.Removed {
+		if strings.EqualFold(p.Address, s.listed) && p.Fingerprint != "" && !p.Removed {
 			return refusef(KeyChanged, "%s was pinned with %s and shows %s", p.Address, p.Fingerprint, s.fingerprint)
 		}
 	}
