@@ -16,7 +16,6 @@ const (
 	alarmCommunication = 20004
 	alarmDatabase      = 20006
 	alarmRestart       = 20007
-	alarmReplication   = 20009
 	alarmSuperseded    = 20011
 	alarmSettings      = 20012
 	alarmNoPrimary     = 20016
@@ -73,7 +72,7 @@ func (s *Service) askRules(ctx context.Context) {
 // conditions is every alarm of clustering that holds now.
 func (s *Service) conditions() []Condition {
 	s.mu.Lock()
-	page, agreed, join := s.page, s.agreed, s.join
+	page, agreed := s.page, s.agreed
 	found := slices.Clone(s.findings)
 	restart := s.restartReasonsLocked()
 	s.mu.Unlock()
@@ -90,9 +89,6 @@ func (s *Service) conditions() []Condition {
 	}
 	if page.Running.TLSMode == engine.Permissive {
 		add(alarmPermissive, nil)
-	}
-	if join != "" {
-		add(alarmReplication, map[string]string{"detail": join})
 	}
 	out = append(out, s.contactConditions(agreed)...)
 	out = append(out, s.refusalConditions()...)
@@ -113,7 +109,7 @@ func (s *Service) contactConditions(agreed engine.Agreed) []Condition {
 			ports = append(ports, snap.address)
 			portSet[snap.port] = true
 		}
-		if snap.node != "" && snap.dbTried && !snap.dbUp {
+		if snap.node != "" && (snap.dbTried && !snap.dbUp || snap.state == engine.PeerFailed && snap.silent) {
 			database = append(database, snap.address)
 		}
 		if snap.node == agreed.Primary && snap.state == engine.PeerFailed {

@@ -33,23 +33,20 @@ func (s *Service) keepContacts(ctx context.Context) {
 
 // arrange makes the set of peers what list and members say.
 func (s *Service) arrange(ctx context.Context) {
+	own := s.indexOf(s.Running().Peers)
+	targets := s.Targets()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	want := map[string]engine.Member{}
-	own := s.indexLocked(s.page.Running.Peers)
 	for i, address := range s.page.Running.Peers {
 		if i+1 != own {
 			want[strings.ToLower(address)] = engine.Member{Address: address}
 		}
 	}
-	for _, m := range s.agreed.Members {
-		if m.Node == s.o.Node || len(s.page.Running.Peers) == 0 {
-			continue
+	for _, m := range targets {
+		if len(s.page.Running.Peers) > 0 {
+			want[strings.ToLower(m.Address)] = m
 		}
-		if entry := s.entryOfLocked(m); entry != "" {
-			m.Address = entry
-		}
-		want[strings.ToLower(m.Address)] = m
 	}
 	for key, stop := range s.contacts {
 		m, ok := want[key]
@@ -140,7 +137,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	}
 	if err != nil {
 		cause, port := causeOf(err)
-		if p.failed(cause, port, now) {
+		if p.failed(cause, port, isTimeout(err), now) {
 			s.stateChanged(p, false, cause)
 		}
 		return
@@ -195,8 +192,10 @@ func (s *Service) probe(ctx context.Context, p *peer) {
 	cause, port := "answers, but is not a member yet: enter this cluster's settings there and restart it", 0
 	if err != nil {
 		cause, port = causeOf(err)
+	} else if why := s.refusedJoin(p.address); why != "" {
+		cause = why
 	}
-	if p.failed(cause, port, time.Now()) {
+	if p.failed(cause, port, false, time.Now()) {
 		s.stateChanged(p, false, cause)
 	}
 }

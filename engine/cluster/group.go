@@ -45,17 +45,6 @@ func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[str
 	for _, m := range agreed.Members {
 		members = append(members, m.Node)
 	}
-	present := append(slices.Clone(servers.Voters), servers.Nonvoters...)
-	for _, node := range members {
-		if !slices.Contains(present, node) {
-			return s.done(s.o.Group.AddNonvoter(ctx, node), "server added", node)
-		}
-	}
-	for _, node := range present {
-		if !slices.Contains(members, node) {
-			return s.done(s.o.Group.RemoveServer(ctx, node), "server removed", node)
-		}
-	}
 	step, err := s.o.Group.Reconcile(ctx, members, agreed.Primary, func(node string) bool { return s.counted(node, servers, silent) })
 	if step == "" && err == nil {
 		return s.renameMembers(ctx, agreed)
@@ -83,11 +72,8 @@ func (s *Service) renameMembers(ctx context.Context, agreed engine.Agreed) bool 
 		return false
 	}
 	for _, m := range agreed.Members {
-		s.mu.Lock()
-		address := s.entryOfLocked(m)
-		s.mu.Unlock()
-		if address != "" && address != m.Address {
-			m.Address = address
+		if listed := s.asListed(m, s.Running().Peers); listed != m {
+			m = listed
 			return s.done(s.o.Store.PutMember(ctx, m), "member renamed", m.Node)
 		}
 	}

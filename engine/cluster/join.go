@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -17,11 +16,9 @@ const joinWindow = 10 * time.Minute
 // joining reports whether this peer's running page names another primary of a
 // cluster that it is not yet a member of.
 func (s *Service) joining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	page := s.page.Running
-	own := s.indexLocked(page.Peers)
-	return s.o.Identity().Standalone && len(s.agreed.Members) <= 1 && own > 0 && page.Primary != own && page.PrimaryAddress() != ""
+	page, agreed := s.Running(), s.Agreed()
+	own := s.indexOf(page.Peers)
+	return s.o.Identity().Standalone && len(agreed.Members) <= 1 && own > 0 && page.Primary != own && page.PrimaryAddress() != ""
 }
 
 // joinCluster asks the primary to admit this peer until it does.
@@ -67,6 +64,16 @@ func (s *Service) joinOnce(ctx context.Context) error {
 	return nil
 }
 
+// refusedJoin is why the primary at address has not admitted this peer yet.
+func (s *Service) refusedJoin(address string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !strings.EqualFold(s.page.Running.PrimaryAddress(), address) {
+		return ""
+	}
+	return s.join
+}
+
 func (s *Service) setJoinCause(err error) {
 	cause := ""
 	if err != nil {
@@ -88,18 +95,6 @@ func (s *Service) WindowOpen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Since(s.window) < joinWindow
-}
-
-// SameAddress reports whether two entries of peer lists denote the same
-// system: the same text, or names and addresses that resolve to the same.
-func (s *Service) SameAddress(a, b string) bool {
-	if strings.EqualFold(a, b) {
-		return a != ""
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	others := s.resolvedLocked(b)
-	return slices.ContainsFunc(s.resolvedLocked(a), func(ip net.IP) bool { return ipsContain(others, ip) })
 }
 
 // Judge decides, on the primary, whether a joiner whose page names this system
@@ -187,14 +182,4 @@ func (s *Service) removeMember(ctx context.Context, m engine.Member) error {
 	s.o.Log.Info("peer removed", "module", "cluster", "peer", m.Address, "node", m.Node)
 	s.StoreChanged(ctx)
 	return nil
-}
-
-// entry is the 1-based index of an address in a list, 0 when it is not there.
-func entry(peers []string, address string) int {
-	for i, p := range peers {
-		if strings.EqualFold(p, address) || (net.ParseIP(p) != nil && net.ParseIP(p).Equal(net.ParseIP(address))) {
-			return i + 1
-		}
-	}
-	return 0
 }

@@ -2,7 +2,7 @@ package cluster
 
 import (
 	"context"
-	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -11,147 +11,132 @@ import (
 	"hexad/engine"
 )
 
-// resolveEvery is how often the entries are resolved anew, so that a changed
-// mapping or DNS record is followed; failed names are the resolver's to retry.
-const resolveEvery = 30 * time.Second
+// Names resolves entries of the peer list: the address mapping first, then
+// DNS. Match and Same answer at once from what is known.
+type Names interface {
+	Lookup(ctx context.Context, address string) ([]netip.Addr, error)
+	// Match is the address among addresses that ip belongs to.
+	Match(ip netip.Addr, addresses []string) (string, bool)
+	// Same reports whether two addresses denote the same system.
+	Same(a, b string) bool
+	// Watch keeps the addresses resolved from now on.
+	Watch(addresses []string)
+}
 
-// resolveAll resolves the entries at once, each within two seconds.
-func (s *Service) resolveAll(ctx context.Context, entries []string) {
+// lookupTime bounds the resolution of one entry when somebody waits for it.
+const lookupTime = 2 * time.Second
+
+// lookUp resolves the entries now, so that Match and Same know them.
+func (s *Service) lookUp(ctx context.Context, entries []string) map[string]engine.Resolution {
+	ctx, stop := context.WithTimeout(ctx, lookupTime)
+	defer stop()
 	var wg sync.WaitGroup
+	var mu sync.Mutex
+	out := map[string]engine.Resolution{}
 	for _, address := range entries {
-		wg.Go(func() { s.resolve(ctx, address) })
+		wg.Go(func() {
+			r := engine.Resolution{Address: address}
+			ips, err := s.o.Names.Lookup(ctx, address)
+			for _, ip := range ips {
+				r.IPs = append(r.IPs, ip.String())
+			}
+			if err != nil {
+				r.Failure = err.Error()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out[address] = r
+		})
 	}
 	wg.Wait()
-}
-
-func (s *Service) resolve(ctx context.Context, address string) {
-	ctx, stop := context.WithTimeout(ctx, 2*time.Second)
-	defer stop()
-	ips, err := s.o.Resolve(ctx, address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := strings.ToLower(address)
-	if err != nil {
-		// The last good answer stays: a name server that is away cuts nobody off.
-		n := s.names[key]
-		n.err = err.Error()
-		s.names[key] = n
-		return
-	}
-	s.names[key] = name{ips: ips}
-}
-
-func (s *Service) resolveNames(ctx context.Context) {
-	tick := time.NewTicker(resolveEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			page := s.Running()
-			s.resolveAll(ctx, page.Peers)
-			signal(s.wake)
-		}
-	}
-}
-
-// resolved gives the addresses of an entry as last resolved.
-func (s *Service) resolved(address string) []net.IP {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.resolvedLocked(address)
-}
-
-func (s *Service) resolvedLocked(address string) []net.IP {
-	if ip := net.ParseIP(address); ip != nil {
-		return []net.IP{ip}
-	}
-	return s.names[strings.ToLower(address)].ips
+	return out
 }
 
 // indexOf is the 1-based entry of this system in peers, 0 when it is not there.
 func (s *Service) indexOf(peers []string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.indexLocked(peers)
-}
-
-func (s *Service) indexLocked(peers []string) int {
 	f := s.o.Host()
-	var own []net.IP
-	for _, a := range append(slices.Clone(f.Addresses), f.Address) {
-		if ip := net.ParseIP(a); ip != nil {
-			own = append(own, ip)
-		}
-	}
 	fqdn := f.HostName
 	if f.Domain != "" {
 		fqdn += "." + f.Domain
 	}
 	for i, address := range peers {
-		if strings.EqualFold(address, fqdn) && fqdn != "" {
+		if fqdn != "" && strings.EqualFold(address, fqdn) {
 			return i + 1
 		}
-		for _, ip := range s.resolvedLocked(address) {
-			if ipsContain(own, ip) {
-				return i + 1
-			}
+	}
+	for _, own := range append(slices.Clone(f.Addresses), f.Address) {
+		ip, err := netip.ParseAddr(own)
+		if err != nil {
+			continue
+		}
+		if address, ok := s.o.Names.Match(ip, peers); ok {
+			return entry(peers, address)
 		}
 	}
 	return 0
 }
 
-// listedFrom is the entry whose addresses hold ip: whom the link may listen to
-// as a candidate. This system's own entry is not one.
-func (s *Service) listedFrom(ip net.IP) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	self := s.indexLocked(s.page.Running.Peers)
-	for i, address := range s.page.Running.Peers {
-		if i+1 != self && ipsContain(s.resolvedLocked(address), ip) {
-			return address, true
-		}
+// Listed is the entry of the running list that ip belongs to: whom the link
+// may listen to as a candidate. This system's own entry is not one.
+func (s *Service) Listed(ip netip.Addr) (string, bool) {
+	peers := s.Running().Peers
+	address, ok := s.o.Names.Match(ip, peers)
+	if !ok || entry(peers, address) == s.indexOf(peers) {
+		return "", false
 	}
-	return "", false
+	return address, true
 }
 
-// Listed reports which entry of the running list a connection from ip belongs to.
-func (s *Service) Listed(ip net.IP) (string, bool) { return s.listedFrom(ip) }
-
-// Targets are the members to reach, each with the address that this peer's
-// own list has for it.
+// Targets are the other members, each with the address that this peer's own
+// list has for it.
 func (s *Service) Targets() []engine.Member {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	members, peers := s.agreed.Members, s.page.Running.Peers
+	s.mu.Unlock()
 	var out []engine.Member
-	for _, m := range s.agreed.Members {
-		if m.Node == s.o.Node {
-			continue
+	for _, m := range members {
+		if m.Node != s.o.Node {
+			out = append(out, s.asListed(m, peers))
 		}
-		if entry := s.entryOfLocked(m); entry != "" {
-			m.Address = entry
-		}
-		out = append(out, m)
 	}
 	return out
 }
 
-// entryOfLocked is the entry of the running list that denotes the member: the
-// same text, or an entry that resolves to the member's address.
-func (s *Service) entryOfLocked(m engine.Member) string {
-	for _, address := range s.page.Running.Peers {
-		if strings.EqualFold(address, m.Address) {
-			return address
+// asListed is the member under the address that the list has for it; one that
+// the list does not have keeps its own.
+func (s *Service) asListed(m engine.Member, peers []string) engine.Member {
+	if entry(peers, m.Address) > 0 {
+		return m
+	}
+	for _, address := range peers {
+		if s.o.Names.Same(address, m.Address) {
+			m.Address = address
+			return m
 		}
 	}
-	want := s.resolvedLocked(m.Address)
-	for _, address := range s.page.Running.Peers {
-		for _, ip := range s.resolvedLocked(address) {
-			if ipsContain(want, ip) {
-				return address
-			}
+	return m
+}
+
+// lists reports whether a list has an entry for the member.
+func (s *Service) lists(peers []string, m engine.Member) bool {
+	return entry(peers, s.asListed(m, peers).Address) > 0
+}
+
+// SameAddress reports whether two entries of peer lists denote the same system.
+func (s *Service) SameAddress(a, b string) bool {
+	return a != "" && b != "" && (strings.EqualFold(a, b) || s.o.Names.Same(a, b))
+}
+
+// entry is the 1-based index of an address in a list, 0 when it is not there.
+func entry(peers []string, address string) int {
+	want, err := netip.ParseAddr(address)
+	for i, p := range peers {
+		if strings.EqualFold(p, address) {
+			return i + 1
+		}
+		if ip, e := netip.ParseAddr(p); e == nil && err == nil && ip == want {
+			return i + 1
 		}
 	}
-	return ""
+	return 0
 }

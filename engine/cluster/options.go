@@ -138,9 +138,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Host returns the facts of this machine: addresses, names, DNS, NTP,
 	// keys, certificate. The service completes what is its own.
-	Host func() engine.Facts
-	// Resolve gives the IP addresses of an entry: mapping first, then DNS.
-	Resolve func(ctx context.Context, address string) ([]net.IP, error)
+	Host  func() engine.Facts
+	Names Names
 	// Adopt makes the grant this peer's identity and opens its copy of cluster.db.
 	Adopt func(ctx context.Context, g Grant) error
 	// Identity is who this peer is now.

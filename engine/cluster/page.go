@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 		return engine.ClusteringSaved{}, engine.Errorf(engine.Invalid, "the list has %d peers; a cluster has at most %d", len(c.Peers), engine.MaxPeers).
 			With("Peers", "remove a peer that is no longer needed before another is added")
 	}
-	s.resolveAll(ctx, c.Peers)
+	s.lookUp(ctx, c.Peers)
 	page := s.copyPage()
 	answer := s.resetAnswer(ctx, page, c)
 	if answer.Action == engine.ResetArm || answer.Action == engine.ResetKeepArmed || (page.Reset != nil && len(c.Peers) == 0) {
@@ -165,7 +164,7 @@ func (s *Service) dropUnlisted(ctx context.Context, old, c engine.Clustering) er
 	}
 	var failed error
 	for _, m := range agreed.Members {
-		if m.Node == s.o.Node || s.lists(c, m) || !s.lists(old, m) {
+		if m.Node == s.o.Node || s.lists(c.Peers, m) || !s.lists(old.Peers, m) {
 			continue
 		}
 		if err := s.removeMember(ctx, m); err != nil {
@@ -173,15 +172,6 @@ func (s *Service) dropUnlisted(ctx context.Context, old, c engine.Clustering) er
 		}
 	}
 	return failed
-}
-
-// lists reports whether a page has an entry for the member.
-func (s *Service) lists(c engine.Clustering, m engine.Member) bool {
-	want := s.resolved(m.Address)
-	return slices.ContainsFunc(c.Peers, func(address string) bool {
-		return strings.EqualFold(address, m.Address) ||
-			slices.ContainsFunc(s.resolved(address), func(ip net.IP) bool { return ipsContain(want, ip) })
-	})
 }
 
 // Restart reasons, as alarm 20007 names them.
@@ -262,7 +252,7 @@ func (s *Service) ConfigurationChanged(ctx context.Context, changes []engine.Cha
 			s.followTLS(ctx, engine.TLSMode(s.o.Config.Get(ItemTLS)))
 		}
 	}
-	s.resolveAll(ctx, s.Running().Peers) // a mapping may have changed
+	s.watchNames(ctx) // a mapping may have changed
 	signal(s.wake)
 	signal(s.kick)
 	s.notify()
@@ -307,22 +297,32 @@ func (s *Service) setPage(p Page) {
 	s.mu.Lock()
 	s.page = p
 	s.mu.Unlock()
+	s.watchNames(context.Background())
 	s.o.Link.Refresh()
 	signal(s.wake)
 	signal(s.kick)
 	s.notify()
 }
 
+// watchNames lets the resolver follow every address that this page has.
+func (s *Service) watchNames(ctx context.Context) {
+	s.mu.Lock()
+	list := slices.Concat(s.page.Running.Peers, s.page.Entered.Peers)
+	s.mu.Unlock()
+	slices.Sort(list)
+	list = slices.Compact(list)
+	s.o.Names.Watch(list)
+	s.lookUp(ctx, list)
+}
+
 // addressOf names a node for people: its entry here, or its address when it joined.
 func (s *Service) addressOf(node string) string {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, m := range s.agreed.Members {
+	members, peers := s.agreed.Members, s.page.Running.Peers
+	s.mu.Unlock()
+	for _, m := range members {
 		if m.Node == node {
-			if entry := s.entryOfLocked(m); entry != "" {
-				return entry
-			}
-			return m.Address
+			return s.asListed(m, peers).Address
 		}
 	}
 	return node

@@ -1,7 +1,6 @@
 package cluster
 
 import (
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -18,22 +17,22 @@ const rttSamples = 8
 type peer struct {
 	address string
 
-	mu       sync.Mutex
-	node     string // "" until it is a member
-	key      string // fingerprint of that member
-	tried    bool
-	up       bool // the peer link answers
-	cause    string
-	port     int // port that could not be connected to, 0 otherwise
-	since    time.Time
-	facts    engine.Facts
-	heard    time.Time // when facts were heard
-	rtts     []float64 // ms, newest last
-	seenAs   string    // the address that the peer sees this system come from
-	dbTried  bool
-	dbUp     bool
-	dbCause  string
-	resolved []net.IP
+	mu      sync.Mutex
+	node    string // "" until it is a member
+	key     string // fingerprint of that member
+	tried   bool
+	up      bool // the peer link answers
+	cause   string
+	port    int  // port that could not be connected to, 0 otherwise
+	silent  bool // nothing at all was answered: neither port works
+	since   time.Time
+	facts   engine.Facts
+	heard   time.Time // when facts were heard
+	rtts    []float64 // ms, newest last
+	seenAs  string    // the address that the peer sees this system come from
+	dbTried bool
+	dbUp    bool
+	dbCause string
 }
 
 // state is what the clustering page shows for this entry.
@@ -59,7 +58,7 @@ func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now ti
 		p.since = now
 		p.rtts = p.rtts[:0]
 	}
-	p.tried, p.up, p.cause, p.port = true, true, "", 0
+	p.tried, p.up, p.cause, p.port, p.silent = true, true, "", 0, false
 	p.facts, p.heard = f, now
 	if seenAs != "" {
 		p.seenAs = seenAs
@@ -73,14 +72,14 @@ func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now ti
 
 // failed notes that the peer does not answer, why, and on which port; it
 // reports whether the state changed.
-func (p *peer) failed(cause string, port int, now time.Time) bool {
+func (p *peer) failed(cause string, port int, silent bool, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := p.up || !p.tried
 	if changed {
 		p.since = now
 	}
-	p.tried, p.up, p.cause, p.port = true, false, cause, port
+	p.tried, p.up, p.cause, p.port, p.silent = true, false, cause, port, silent
 	return changed
 }
 
@@ -110,9 +109,8 @@ type snapshot struct {
 	since, heard                      time.Time
 	facts                             engine.Facts
 	rtt                               float64
-	dbTried, dbUp                     bool
+	silent, dbTried, dbUp             bool
 	dbCause                           string
-	resolved                          []net.IP
 }
 
 func (p *peer) snapshot() snapshot {
@@ -121,6 +119,6 @@ func (p *peer) snapshot() snapshot {
 	defer p.mu.Unlock()
 	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
 	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
-	s.dbTried, s.dbUp, s.dbCause, s.resolved = p.dbTried, p.dbUp, p.dbCause, p.resolved
+	s.silent, s.dbTried, s.dbUp, s.dbCause = p.silent, p.dbTried, p.dbUp, p.dbCause
 	return s
 }

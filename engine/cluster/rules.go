@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"net"
 	"slices"
 	"strings"
 
@@ -48,7 +47,7 @@ func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
 		s.o.Rules.ValidateCluster(ctx, engine.ClusterInput{
 			PolicyContext: common, Occasion: q.occasion, Current: record(page.Entered, nil), Proposed: record(q.proposed, q.fields),
 			Running: record(page.Running, nil), RestartPending: len(s.restartReasons()) > 0, Peers: peers,
-			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
+			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(ctx, q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
 		}),
 		s.o.Rules.Prerequisites(ctx, engine.PrerequisitesInput{PolicyContext: common, Occasion: q.occasion, Candidate: q.candidate, Peers: peers}),
 		s.o.Rules.CompareKeys(ctx, engine.KeysInput{PolicyContext: common, Occasion: q.occasion, Product: common.Self.Product, Peers: withCandidate(peers, q.candidate)}),
@@ -64,6 +63,20 @@ func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
 		}
 	}
 	return out
+}
+
+// JudgeItems asks the rules about an edit of the replicated items that
+// concern clustering, before it is saved.
+func (s *Service) JudgeItems(ctx context.Context, mode engine.TLSMode, h323 string) []engine.Finding {
+	proposed := s.Entered()
+	unchanged := mode == "" || mode == engine.TLSMode(s.o.Config.Get(ItemTLS))
+	if len(s.Running().Peers) == 0 || (unchanged && strings.EqualFold(h323, s.o.Config.Get(ItemH323))) {
+		return nil
+	}
+	if !unchanged {
+		proposed.TLSMode = mode
+	}
+	return s.judge(ctx, question{occasion: engine.OnSave, proposed: proposed})
 }
 
 // findingsOf are the present findings of the named scripts.
@@ -139,19 +152,11 @@ func (s *Service) seenAs() string {
 	return ""
 }
 
-func (s *Service) resolutions(list []string) []engine.Resolution {
+func (s *Service) resolutions(ctx context.Context, list []string) []engine.Resolution {
+	known := s.lookUp(ctx, list)
 	var out []engine.Resolution
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	for _, address := range list {
-		r := engine.Resolution{Address: address}
-		for _, ip := range s.resolvedLocked(address) {
-			r.IPs = append(r.IPs, ip.String())
-		}
-		if len(r.IPs) == 0 {
-			r.Failure = s.names[strings.ToLower(address)].err
-		}
-		out = append(out, r)
+		out = append(out, known[address])
 	}
 	return out
 }
@@ -189,6 +194,9 @@ func changedFields(old, proposed engine.Clustering) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Mappings is the cluster address mapping, and whether it is on.
+func (s *Service) Mappings() (bool, []engine.Mapping) { return s.mappings() }
 
 func (s *Service) mappings() (bool, []engine.Mapping) {
 	var out []engine.Mapping
@@ -228,8 +236,4 @@ func conditionsOf(found []engine.Finding) []Condition {
 		}
 	}
 	return out
-}
-
-func ipsContain(ips []net.IP, ip net.IP) bool {
-	return ip != nil && slices.ContainsFunc(ips, ip.Equal)
 }

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -24,7 +23,6 @@ type Service struct {
 	page     Page
 	agreed   engine.Agreed
 	peers    map[string]*peer // by lower-case address
-	names    map[string]name  // resolved entries
 	refused  map[string]Refusal
 	findings []engine.Finding
 	join     string // why joining has not succeeded yet
@@ -33,12 +31,6 @@ type Service struct {
 	applied  progress
 	watchers map[chan struct{}]bool
 	contacts map[string]context.CancelFunc
-}
-
-// name is a resolved entry of the peer list.
-type name struct {
-	ips []net.IP
-	err string
 }
 
 // Refusal is what the link learned when it or another peer refused a
@@ -65,7 +57,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		peers: map[string]*peer{}, names: map[string]name{}, refused: map[string]Refusal{},
+		peers: map[string]*peer{}, refused: map[string]Refusal{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
 }
@@ -86,7 +78,7 @@ func (s *Service) Open(ctx context.Context) error {
 	s.mu.Lock()
 	s.page = page
 	s.mu.Unlock()
-	s.resolveAll(ctx, page.Running.Peers)
+	s.watchNames(ctx)
 	s.StoreChanged(ctx)
 	return nil
 }
@@ -95,7 +87,7 @@ func (s *Service) Open(ctx context.Context) error {
 // true until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.joinCluster, s.resolveNames, s.recordSynchronisation} {
+	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.joinCluster, s.recordSynchronisation} {
 		wg.Go(func() { loop(ctx) })
 	}
 	wg.Wait()
@@ -121,13 +113,14 @@ func (s *Service) Facts() engine.Facts {
 	f := s.o.Host()
 	servers := s.o.Group.Servers()
 	identity := s.o.Identity()
+	index := s.indexOf(s.Running().Peers)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f.Node, f.Release = s.o.Node, s.o.Release
 	f.Cluster, f.Generation = identity.Cluster, identity.Generation
 	f.Entered, f.Running, f.SavedAt = s.page.Entered, s.page.Running, s.page.SavedAt
-	if i := s.indexLocked(s.page.Running.Peers); i > 0 {
-		f.Address = s.page.Running.Peers[i-1]
+	if index > 0 {
+		f.Address = s.page.Running.Peers[index-1]
 	}
 	f.H323 = strings.EqualFold(s.o.Config.Get(ItemH323), "On")
 	f.Restart = s.restartReasonsLocked()
