@@ -22,6 +22,10 @@ func (r *Registry) Check(path, value string) (Checked, error) {
 }
 
 func (m Match) check(value string) (Checked, error) {
+	if m.Item.Secret && sealed(value) {
+		return Checked{}, engine.Errorf(engine.Invalid, "%s: the secret is sealed with the key of another machine", m.Path).
+			With(m.Path, "type the secret itself")
+	}
 	v, err := m.Item.canonical(value)
 	if err != nil {
 		e := engine.Errorf(engine.Invalid, "%s: %s", m.Path, err.Error())

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -162,5 +163,21 @@ func TestDanglingNamesAreFindings(t *testing.T) {
 	})
 	if err != nil || len(out.Findings) != 1 || out.Findings[0].Field != "Zones Policy SearchRules Rule 2 Target Name" {
 		t.Errorf("findings %+v, %v", out.Findings, err)
+	}
+}
+
+func TestNeighboursAreZonesWithAddresses(t *testing.T) {
+	t.Parallel()
+	svc, _ := open(t, true)
+	add(t, svc, "Zones Zone", map[string]string{"Name": "branch", "Type": "Neighbor", "Neighbor Peer 1 Address": "192.0.2.7", "Neighbor Peer 3 Address": "b.example"})
+	add(t, svc, "Zones Zone", map[string]string{"Name": "edge", "Type": "TraversalClient", "TraversalClient Peer 1 Address": "192.0.2.8"})
+	add(t, svc, "Zones Zone", map[string]string{"Name": "dns", "Type": "DNS"})
+	got := svc.Current().Neighbours()
+	want := []engine.NeighbourRecord{
+		{Zone: "branch", Type: "Neighbor", Addresses: []string{"192.0.2.7", "b.example"}},
+		{Zone: "edge", Type: "TraversalClient", Addresses: []string{"192.0.2.8"}},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Neighbours() = %+v, want %+v", got, want)
 	}
 }

@@ -86,11 +86,7 @@ func open(t testing.TB, seeded bool) (*config.Service, *stores) {
 	reg := load(t)
 	s := &stores{config: engine.Configuration{Items: map[string]string{}}, own: map[string]string{}, page: engine.Clustering{IPVersion: "IPv4"}}
 	if seeded {
-		changes, err := reg.Defaults()
-		if err != nil {
-			t.Fatal(err)
-		}
-		apply(s.config.Items, changes)
+		apply(s.config.Items, reg.Defaults())
 		s.config.Revision = 1
 	}
 	svc := config.New(reg, s, s, s, nil, slog.New(slog.DiscardHandler))

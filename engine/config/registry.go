@@ -17,6 +17,8 @@ type Registry struct {
 	absent []absence
 	root   *node
 	nodes  map[string]*node // by the folded path of any prefix
+
+	defaults []engine.Change
 }
 
 // target is what a spelling stands for.
@@ -56,8 +58,11 @@ func Load() (*Registry, error) {
 	if err := r.loadAliases(); err != nil {
 		return nil, err
 	}
-	r.absent, err = loadAbsent()
+	if r.absent, err = loadAbsent(); err != nil {
+		return nil, err
+	}
 	r.buildTree()
+	r.defaults, err = r.newSystem()
 	return r, err
 }
 

@@ -145,12 +145,15 @@ func (v *View) Entries(list string) []int {
 // all. Lists with a few numbered fields are shown whole, the others by their
 // entries; of a zone, only the items of its type are shown.
 //
-// Errors: NotFound.
+// Errors: those of Registry.Lookup.
 func (v *View) All(prefix string) ([]ItemValue, error) {
 	n, index, ok := v.reg.locate(prefix)
 	if !ok {
-		_, err := v.reg.Children(prefix)
-		return nil, err
+		m, err := v.reg.Lookup(prefix)
+		if err != nil {
+			return nil, err
+		}
+		n, index, _ = v.reg.locate(m.Path) // an old spelling
 	}
 	var out []ItemValue
 	v.walk(n, index, func(i *Item, path string) {

@@ -79,3 +79,23 @@ func dangling(field, name string) engine.Finding {
 		},
 	}
 }
+
+// Neighbours lists the zones that name other systems by address, for the
+// rules of clustering: a peer must not be a neighbor, too.
+func (v *View) Neighbours() []engine.NeighbourRecord {
+	var out []engine.NeighbourRecord
+	for _, i := range v.entries["Zones Zone"] {
+		zone := "Zones Zone " + strconv.Itoa(i)
+		kind := v.text(zone + " Type")
+		n := engine.NeighbourRecord{Zone: v.text(zone + " Name"), Type: kind}
+		for _, peer := range v.entries[zone+" "+kind+" Peer"] {
+			if address := v.text(zone + " " + kind + " Peer " + strconv.Itoa(peer) + " Address"); address != "" {
+				n.Addresses = append(n.Addresses, address)
+			}
+		}
+		if len(n.Addresses) > 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}

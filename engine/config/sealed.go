@@ -1,0 +1,78 @@
+package config
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"hexad/engine"
+)
+
+// Sealer seals secrets with a key that every peer of the cluster has. A sealed
+// value begins with "{cipher}" and opens for the same domain only.
+type Sealer interface {
+	Seal(domain string, plain []byte) string
+	Open(domain, sealed string) ([]byte, error)
+}
+
+// Sealed is a replicated store in which the secret items rest sealed: nobody
+// who reads its rows, its history or its backup learns them. What was saved
+// before it was sealed is read as it is. A secret that does not open is left
+// out, as if it were not set, so that the rest of the configuration serves.
+func Sealed(reg *Registry, store ReplicatedStore, by Sealer, log *slog.Logger) ReplicatedStore {
+	return &sealedStore{store: store, reg: reg, by: by, log: log, closed: map[string]string{}}
+}
+
+type sealedStore struct {
+	store  ReplicatedStore
+	reg    *Registry
+	by     Sealer
+	log    *slog.Logger
+	mu     sync.Mutex
+	closed map[string]string // sealed values that did not open, by path: each is logged once
+}
+
+func secretDomain(path string) string { return "item " + path }
+
+func (s *sealedStore) Configuration(ctx context.Context) (engine.Configuration, error) {
+	c, err := s.store.Configuration(ctx)
+	if err != nil {
+		return c, err
+	}
+	c.Items = maps.Clone(c.Items)
+	for path, value := range c.Items {
+		if !sealed(value) || !s.reg.Secret(path) {
+			continue
+		}
+		plain, err := s.by.Open(secretDomain(path), value)
+		if err != nil {
+			delete(c.Items, path)
+			s.tell(path, value, err)
+			continue
+		}
+		c.Items[path] = string(plain)
+	}
+	return c, nil
+}
+
+// tell logs a secret that does not open, once for each value.
+func (s *sealedStore) tell(path, value string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed[path] != value {
+		s.closed[path] = value
+		s.log.Error("secret of the configuration not opened", "item", path, "error", err)
+	}
+}
+
+func (s *sealedStore) SaveConfiguration(ctx context.Context, save engine.Save) (engine.Saved, error) {
+	save.Changes = slices.Clone(save.Changes)
+	for n := range save.Changes {
+		if c := &save.Changes[n]; !c.Delete && c.Value != "" && s.reg.Secret(c.Path) {
+			c.Value = s.by.Seal(secretDomain(c.Path), []byte(c.Value))
+		}
+	}
+	return s.store.SaveConfiguration(ctx, save)
+}
