@@ -19,6 +19,7 @@ type program struct {
 const (
 	maxPrograms = 256
 	maxMatches  = 4096
+	maxProgram  = 5000 // steps of a compiled pattern
 )
 
 // compile returns the pattern of argument 1; it is compiled once in a state.
@@ -43,10 +44,15 @@ func (st *state) compile(L *lua.LState) *program {
 	if err != nil {
 		L.RaiseError("%s", err.Error())
 	}
-	if len(st.regexp) >= maxPrograms {
-		clear(st.regexp)
-	}
 	p := &program{re: re, size: len(machine.Inst)}
+	if p.size > maxProgram {
+		L.RaiseError("pattern is too large")
+	}
+	st.b.charge(L, 64*p.size)
+	if st.programs += p.size; len(st.regexp) >= maxPrograms || st.programs > 10*maxProgram {
+		clear(st.regexp)
+		st.programs = p.size
+	}
 	st.regexp[pattern] = p
 	return p
 }

@@ -86,7 +86,8 @@ func ascii(s string, lo, hi byte, shift int) string {
 }
 
 func stringRep(st *state, L *lua.LState) int {
-	s, n := L.CheckString(1), L.CheckInt(2)
+	s := L.CheckString(1)
+	n := int(min(max(L.CheckNumber(2), 0), 1e9))
 	if n <= 0 || s == "" {
 		L.Push(lua.LString(""))
 		return 1

@@ -17,14 +17,15 @@ const recycleAfter = 100_000
 // state is one Lua machine with its budget. It is used by one goroutine at a
 // time.
 type state struct {
-	L      *lua.LState
-	b      *budget
-	frozen *lua.LTable // metatable that marks what nothing may change
-	env    *lua.LTable // the globals of every policy
-	data   dataTables
-	tables map[string]*lua.LTable // data tables, built once
-	regexp map[string]*program
-	ipairs *lua.LFunction
+	L        *lua.LState
+	b        *budget
+	frozen   *lua.LTable // metatable that marks what nothing may change
+	env      *lua.LTable // the globals of every policy
+	data     dataTables
+	tables   map[string]*lua.LTable // data tables, built once
+	regexp   map[string]*program
+	programs int // their steps
+	ipairs   *lua.LFunction
 
 	// of the evaluation at hand
 	script  *script
@@ -51,7 +52,7 @@ func newState(data dataTables) *state {
 	st := &state{b: &budget{}, data: data, tables: map[string]*lua.LTable{}, regexp: map[string]*program{}}
 	st.L = lua.NewState(lua.Options{
 		CallStackSize: maxCallDepth, RegistrySize: 1024, RegistryMaxSize: maxRegistry, RegistryGrowStep: 1024,
-		SkipOpenLibs: true, MinimizeStackMemory: true,
+		SkipOpenLibs: true,
 	})
 	st.b.reset(context.Background(), ControlLimits, time.Time{})
 	st.L.SetContext(st.b)
@@ -97,7 +98,9 @@ func (st *state) protect(s *script, f func() error) (out *fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			st.broken = true
-			out = &fault{Class: "panic", Message: fmt.Sprint(r)}
+			if out = (&fault{Class: "panic", Message: fmt.Sprint(r)}); out.Message == registersFull {
+				out = &fault{Class: "runtime", Message: "registry overflow"}
+			}
 		}
 		if st.b.breach != nil {
 			st.broken = true
@@ -122,7 +125,7 @@ func (st *state) faultOf(err error) *fault {
 	f := &fault{Class: "runtime", Message: err.Error()}
 	if e, ok := err.(*lua.ApiError); ok {
 		f.Message = st.errorText(e)
-		if e.Type == lua.ApiErrorPanic && !strings.Contains(f.Message, "callstack overflow") {
+		if e.Type == lua.ApiErrorPanic {
 			f.Class, st.broken = "panic", true
 		}
 	}
@@ -144,6 +147,11 @@ func (st *state) errorText(e *lua.ApiError) string {
 	return toString(e.Object)
 }
 
+// registersFull is how the VM says that the registers ran out while it entered
+// a function: the line of the instruction before the first is asked for, which
+// panics through PCall too.
+const registersFull = "runtime error: index out of range [-1]"
+
 var (
 	address  = regexp.MustCompile(`0x[0-9a-f]+`)
 	position = regexp.MustCompile(`^[a-z0-9_]+:(\d+): ?`)
@@ -156,9 +164,10 @@ func hideAddresses(s string) string {
 	return address.ReplaceAllString(s, "?")
 }
 
+// clip shortens s to n bytes; the rest of a longer one is let go.
 func clip(s string, n int) string {
 	if len(s) > n {
-		return s[:n]
+		return strings.Clone(s[:n])
 	}
 	return s
 }
