@@ -28,13 +28,6 @@ var defaultRule = map[string]string{
 // list entry has its default in the registry and needs no row.
 func (r *Registry) Defaults() []engine.Change { return slices.Clone(r.defaults) }
 
-// DefaultsSave is the first save of a new system, at revision 0: Defaults.
-func (s *Service) DefaultsSave() engine.Save {
-	save := newSave(engine.System, 0, nil, "defaults of a new system")
-	save.Changes = s.reg.Defaults()
-	return save
-}
-
 // newSystem makes Defaults.
 func (r *Registry) newSystem() ([]engine.Change, error) {
 	v := newView(r, nil, 0)

@@ -119,12 +119,16 @@ func (v *View) value(i *Item, path string) (value string, set bool) {
 	return i.Default, false
 }
 
-// text is the value of a canonical path that is known to exist, "" otherwise.
+// text is the value of a path, "" when there is no such item.
 func (v *View) text(path string) string {
-	value, _, err := v.Get(path)
-	if err != nil {
+	if c, ok := v.cells[path]; ok {
+		return c.value
+	}
+	m, ok := v.reg.find(path)
+	if !ok {
 		return ""
 	}
+	value, _ := v.value(m.Item, m.Path)
 	return value
 }
 
