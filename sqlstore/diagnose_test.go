@@ -3,6 +3,7 @@ package sqlstore_test
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"hexad/engine"
+	"hexad/migrations"
 	"hexad/sqlstore"
 	"hexad/sqlstore/sqlstoretest"
 )
@@ -304,4 +306,41 @@ func FuzzDiagnose(f *testing.F) {
 			t.Errorf("%q changed a file", sql)
 		}
 	})
+}
+
+// TestDiagnoseClusterViews reads every view of cluster.db, whatever SQL it uses,
+// while another connection has the file open for writing.
+func TestDiagnoseClusterViews(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "cluster.db")
+	db, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, m := range migrations.Cluster() {
+		if _, err := db.ExecContext(t.Context(), m.SQL); err != nil {
+			t.Fatalf("%04d_%s: %v", m.Version, m.Name, err)
+		}
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(t.Context(), "CREATE TABLE being_written (a)"); err != nil {
+		t.Fatal(err)
+	}
+	d := sqlstore.NewDiagnostics()
+	views, err := d.Views(t.Context(), path)
+	if err != nil || len(views) == 0 {
+		t.Fatalf("views = %v, %v", views, err)
+	}
+	for _, v := range views {
+		for _, sql := range []string{"SELECT * FROM " + v.Name, "SELECT count(*) FROM " + v.Name, "WITH x AS (SELECT * FROM " + v.Name + ") SELECT count(*) FROM x a, x b"} {
+			if _, err := d.Query(t.Context(), sqlstore.DiagnoseRequest{Path: path, SQL: sql}); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	}
 }
