@@ -132,13 +132,19 @@ func (j *Journal) Emit(ev engine.Event) {
 	}
 }
 
-// Run prints and stores until ctx ends, then writes what is still waiting,
-// for at most a second. It returns nil.
+// Run prints and stores until ctx ends, then writes what is still waiting, for
+// about a second: an output that nobody reads is left behind. It returns nil.
 func (j *Journal) Run(ctx context.Context) error {
-	var wg sync.WaitGroup
-	wg.Go(func() { j.drain(ctx, &j.print, j.write) })
-	wg.Go(func() { j.drain(ctx, &j.keep, j.append) })
-	wg.Wait()
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		j.drain(ctx, &j.print, j.write)
+	}()
+	j.drain(ctx, &j.keep, j.append)
+	select {
+	case <-printed:
+	case <-time.After(time.Second):
+	}
 	return nil
 }
 

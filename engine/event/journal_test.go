@@ -302,3 +302,30 @@ func TestJSONOutput(t *testing.T) {
 		}
 	})
 }
+
+// stuck is an output that nobody reads.
+type stuck struct{ free chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) { <-s.free; return len(p), nil }
+
+// TestStuckOutput: neither Emit, nor the store, nor the end waits for it.
+func TestStuckOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, out := &table{}, stuck{make(chan struct{})}
+		j := event.New(event.Options{Store: store, Out: out, Queue: 10})
+		stop := serve(t, j)
+		for i := range 100 {
+			j.Emit(numbered(i))
+			synctest.Wait()
+		}
+		before := time.Now()
+		stop()
+		if took := time.Since(before); took > 2*time.Second {
+			t.Errorf("Run ended after %s", took)
+		}
+		if got := store.details(); len(got) != 100 {
+			t.Errorf("%d events stored", len(got))
+		}
+		close(out.free)
+	})
+}
