@@ -10,12 +10,19 @@ import (
 
 // Call is one command as a face hands it over: already parsed and authenticated.
 type Call struct {
-	Name  string            // canonical, joined: "ZoneAdd"; see Table.Lookup
+	Name  string            // canonical, joined: "ZoneAdd", "xStatus"; see Table.Lookup
 	Args  map[string]string // by canonical argument name
 	Actor engine.Actor
 	Role  Role
 	// Base is the revision that the caller looked at, 0 for the present one.
 	Base int64
+	// Changes are the items that xConfiguration sets, all or nothing. Paths
+	// need not be canonical.
+	Changes []engine.Change
+	// Body is the text that Import applies.
+	Body string
+	// Language is what Result.Lines is written in; "" is English.
+	Language engine.Language
 }
 
 // Role is what an account may do.
@@ -35,8 +42,11 @@ type Result struct {
 	Data     any                     `json:"data,omitempty"`
 	Lines    []string                `json:"-"`
 	Saved    *engine.Saved           `json:"saved,omitempty"`
+	Restart  []string                `json:"restart,omitempty"` // items that take effect at the next restart
 	Findings []engine.Finding        `json:"findings,omitempty"`
 	Cluster  *engine.ClusteringSaved `json:"clustering,omitempty"`
+	// Differs says that a command that compares found a difference.
+	Differs bool `json:"differs,omitempty"`
 }
 
 // Runner runs a command: the Table, as the faces see it.

@@ -1,0 +1,96 @@
+// Package shell is the administrator's shell: sessions that answer lines of
+// text, and the Unix socket that hexad exec, shell, import and sql talk to.
+package shell
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"hexad/engine"
+	"hexad/ui/command"
+)
+
+// Commands is the command table, as a session sees it.
+type Commands interface {
+	command.Runner
+	Execute(ctx context.Context, line string, by command.By) (command.Result, error)
+	// Resolve finds what a line asks for, without carrying it out.
+	Resolve(line string) (command.Call, error)
+	// Complete lists what the word at byte pos of line could become.
+	Complete(line string, pos int) []string
+	// Banner is what precedes every answer: an armed reset, a pending restart.
+	Banner(ctx context.Context, l engine.Language) []string
+}
+
+// Answer is what a session says to one line.
+type Answer struct {
+	Lines  []string // for people: banner, answer, and OK or ERROR
+	Result command.Result
+	Err    error // nil: done
+	Close  bool  // the session ends
+}
+
+// Session is one administrator's conversation. It is used by one goroutine.
+type Session struct {
+	commands Commands
+	by       command.By
+}
+
+// NewSession starts a conversation with somebody who is authenticated already.
+func NewSession(commands Commands, by command.By) *Session {
+	return &Session{commands: commands, by: by}
+}
+
+// Answer answers one line.
+func (s *Session) Answer(ctx context.Context, line string) Answer {
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "exit", "bye", "quit":
+		return Answer{Lines: []string{"Bye!"}, Close: true}
+	case "help":
+		line = "?"
+	}
+	result, err := s.commands.Execute(ctx, line, s.by)
+	if blank(line) {
+		return Answer{}
+	}
+	return s.answer(ctx, result, err)
+}
+
+// Run answers a command that needs no parsing.
+func (s *Session) Run(ctx context.Context, call command.Call) Answer {
+	call.Actor, call.Role, call.Language = s.by.Actor, s.by.Role, s.by.Language
+	result, err := s.commands.Run(ctx, call)
+	return s.answer(ctx, result, err)
+}
+
+func blank(line string) bool {
+	parsed, err := command.Parse(line)
+	return err == nil && parsed.Empty()
+}
+
+func (s *Session) answer(ctx context.Context, result command.Result, err error) Answer {
+	lines := append(s.commands.Banner(ctx, s.by.Language), result.Lines...)
+	if err != nil {
+		return Answer{Lines: append(lines, s.failure(err)...), Result: result, Err: err}
+	}
+	return Answer{Lines: append(lines, "OK"), Result: result}
+}
+
+// failure writes an error: what was refused, what was found, what to do.
+func (s *Session) failure(err error) []string {
+	var e *engine.Error
+	if !errors.As(err, &e) {
+		e = &engine.Error{Message: "failed inside hexad", Remedy: "see the event log"}
+	}
+	lines := []string{"ERROR: " + oneLine(e.Message)}
+	for _, f := range e.Findings {
+		lines = append(lines, command.Found(s.by.Language, f))
+	}
+	if e.Remedy != "" {
+		lines = append(lines, "Remedy: "+oneLine(e.Remedy))
+	}
+	return lines
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
