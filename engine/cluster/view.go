@@ -134,3 +134,16 @@ func (s *Service) rttsByAddress(f engine.Facts, agreed engine.Agreed) map[string
 	}
 	return out
 }
+
+// HostNames gives the host name that each peer told, by its address.
+func (s *Service) HostNames() map[string]string {
+	out := map[string]string{}
+	for _, snap := range s.snapshots() {
+		if snap.facts.HostName != "" {
+			out[snap.address] = snap.facts.HostName
+		}
+	}
+	f := s.Facts()
+	out[f.Address] = f.HostName
+	return out
+}

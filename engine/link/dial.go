@@ -184,7 +184,7 @@ func (p PeerAddress) port(purpose Purpose) uint16 {
 
 // dialTCP dials from the own address when it is of the same family.
 func dialTCP(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAliveConfig: keepAlive}
 	if from.IsValid() && !from.IsUnspecified() && from.Is4() == to.Addr().Unmap().Is4() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}

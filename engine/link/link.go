@@ -27,6 +27,11 @@ const (
 	alertLinger      = 300 * time.Millisecond
 )
 
+// keepAlive makes the kernel notice within about two and a half seconds that
+// the other side of an idle connection is gone, so that a cut link is seen
+// although nothing is being said on it.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: 500 * time.Millisecond, Count: 3}
+
 // Ports are the two TCP ports of a peer.
 type Ports struct {
 	Peer int // 4371
@@ -203,7 +208,7 @@ func (l *Link) listen(ctx context.Context, port int) (net.Listener, error) {
 		host = l.cfg.IP.String()
 	}
 	address := net.JoinHostPort(host, strconv.Itoa(port))
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	ln, err := (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Unavailable, Message: "cannot listen on TCP " + address + ": " + err.Error(), Err: err}
 	}

@@ -1,0 +1,60 @@
+package appliance
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"hexad/engine"
+	"hexad/engine/alarm"
+	"hexad/engine/cluster"
+)
+
+// board is the alarms table of cluster.db.
+type board struct{ a *appliance }
+
+func (b board) PublishAlarms(ctx context.Context, node string, own []engine.RaisedAlarm) error {
+	if e := b.a.storeErr.Load(); e != nil {
+		return e
+	}
+	err := b.a.store.PublishAlarms(ctx, node, own)
+	b.a.wrote(err)
+	return err
+}
+
+func (b board) PublishedAlarms(ctx context.Context) ([]engine.RaisedAlarm, error) {
+	return b.a.store.PublishedAlarms(ctx)
+}
+
+// alarms takes the conditions of clustering.
+type alarms struct{ a *appliance }
+
+func (c alarms) Reconcile(ctx context.Context, source string, conditions []cluster.Condition) {
+	list := make([]alarm.Condition, len(conditions))
+	for i, x := range conditions {
+		list[i] = alarm.Condition{ID: x.ID, Key: x.Key, Params: x.Params}
+	}
+	c.a.tracker.Reconcile(ctx, source, list)
+}
+
+// kind is the catalogue entry of an alarm; an unknown ID has no texts.
+func kind(id int) engine.Alarm {
+	k, ok := alarm.Kind(id)
+	if !ok {
+		k = engine.Alarm{ID: id, Severity: engine.Warning, Title: engine.Text{EN: "Alarm " + strconv.Itoa(id), JA: "アラーム " + strconv.Itoa(id)}}
+	}
+	return k
+}
+
+// crashAlarmFor is how long a system must have run before the alarm of a
+// crash is lowered.
+const crashAlarmFor = 10 * time.Minute
+
+// noteCrash raises 15004 when the process before this one ended by itself.
+func (a *appliance) noteCrash(ctx context.Context) {
+	if a.o.Crashes == 0 {
+		return
+	}
+	a.tracker.Raise(ctx, alarmApplication, "", map[string]string{"module": "hexad", "detail": a.o.Cause, "count": strconv.Itoa(a.o.Crashes)})
+	time.AfterFunc(crashAlarmFor, func() { a.tracker.Lower(context.WithoutCancel(ctx), alarmApplication, "") })
+}

@@ -1,0 +1,284 @@
+package appliance
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hexad/engine"
+	"hexad/engine/alarm"
+	"hexad/engine/cluster"
+	"hexad/engine/config"
+	"hexad/engine/event"
+	"hexad/engine/h323"
+	"hexad/engine/host"
+	"hexad/engine/link"
+	"hexad/engine/policy"
+	"hexad/sqlstore"
+	"hexad/ui/command"
+	"hexad/ui/console"
+	"hexad/ui/shell"
+)
+
+// appliance is one running peer.
+type appliance struct {
+	o       Options
+	log     *slog.Logger
+	started time.Time
+	stdout  io.Writer
+
+	local     *sqlstore.Local
+	identity  *identity
+	registry  *config.Registry
+	policies  *policy.Policies
+	journal   *event.Journal
+	resolver  *host.Resolver
+	clock     *host.NTP
+	dns       atomic.Pointer[engine.DNSFacts]
+	trusted   atomic.Pointer[link.Trust]
+	tracker   *alarm.Tracker
+	directory *directory
+	peers     *peerLink
+	link      *link.Link
+	store     *store
+	config    *config.Service
+	cluster   *cluster.Service
+	watch     *h323.Watch
+	table     *command.Table
+	shell     *shell.Server
+	console   *console.Server
+	lines     event.Lines
+	changes   changes
+	revision  atomic.Int64 // newest revision whose lines were written
+	storeErr  atomic.Pointer[engine.Error]
+
+	mu     sync.Mutex
+	offers map[string]string // address to the key that it showed instead of the pinned one
+
+	restarting sync.Once
+	restart    chan struct{}
+	closers    []func() error
+}
+
+// Serve runs one peer as the child of Supervise. It returns the exit status
+// that tells the parent what to do next.
+func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), offers: map[string]string{}}
+	defer a.close()
+	if err := a.open(ctx); err != nil {
+		fmt.Fprintf(stderr, "hexad: %v\n", err)
+		return a.fatal(err, stdout)
+	}
+	go func() {
+		select {
+		case <-a.restart:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	if err := a.run(ctx); err != nil {
+		a.log.Error("a part of the appliance failed", "module", "management", "err", err)
+		return 1
+	}
+	select {
+	case <-a.restart:
+		return exitRestart
+	default:
+		return exitStop
+	}
+}
+
+// fatal says in the form of the event log what no part is there to say, and
+// whether starting again could help.
+func (a *appliance) fatal(err error, stdout io.Writer) int {
+	id, status := 0, 1
+	switch {
+	case isLocalDamage(err):
+		id, status = 15008, exitFatal
+	case engine.CodeOf(err) == engine.Conflict, engine.CodeOf(err) == engine.Denied, engine.CodeOf(err) == engine.Invalid:
+		status = exitFatal
+	}
+	if kind, ok := alarm.Kind(id); ok {
+		name, _ := os.Hostname()
+		line := event.Named("alarm", "Alarm Raised", kind.Title.EN+": "+err.Error(),
+			engine.Field{Name: "Id", Value: fmt.Sprint(id)}, engine.Field{Name: "UUID", Value: kind.UUID}, engine.Field{Name: "Severity", Value: string(kind.Severity)})
+		line.Time, line.Level = time.Now(), "WARN"
+		fmt.Fprintln(stdout, event.Line(line, name, time.Local, os.Getpid()))
+	}
+	return status
+}
+
+// open acquires everything in order; what fails before the administrator's
+// faces are open ends the start.
+func (a *appliance) open(ctx context.Context) error {
+	if err := a.openLocal(ctx); err != nil {
+		return err
+	}
+	if err := a.openRules(); err != nil {
+		return err
+	}
+	if err := a.openPeers(ctx); err != nil {
+		return err
+	}
+	if err := a.openCluster(ctx); err != nil {
+		return err
+	}
+	return a.openFaces(ctx)
+}
+
+// openLocal opens what works alone: local.db, the identity, the journal.
+func (a *appliance) openLocal(ctx context.Context) (err error) {
+	if a.registry, err = config.Load(); err != nil {
+		return fmt.Errorf("load the registry of configuration items: %w", err)
+	}
+	a.local, err = sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: a.o.DataDir, Logger: a.log, Release: a.o.Release, Secret: a.registry.Secret})
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.local.Close)
+	a.journal = event.New(event.Options{Host: a.hostName, Store: a.local, Out: a.stdout, Format: event.Format(a.o.LogFormat)})
+	a.log = slog.New(event.NewHandler(a.journal))
+	if a.identity, err = openIdentity(ctx, a.local); err != nil {
+		return err
+	}
+	if err := installResetImage(a.o.DataDir); err != nil {
+		a.log.Warn("no image for a factory reset", "module", "management", "err", err)
+	}
+	if err := a.firstAccount(ctx); err != nil {
+		return err
+	}
+	a.lines = event.Lines{FQDN: a.fqdn, HostName: a.peerName}
+	return nil
+}
+
+// close releases what was opened, in reverse.
+func (a *appliance) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil {
+			a.log.Debug("part not closed cleanly", "module", "management", "err", err)
+		}
+	}
+}
+
+// openPeers opens the link and the resolver below it.
+func (a *appliance) openPeers(ctx context.Context) error {
+	a.openHost()
+	a.tracker = alarm.New(alarm.Options{
+		Node: func() string { return a.identity.now().Node }, Peer: func() string { return a.o.Address },
+		Store: a.local, Board: board{a}, Emit: a.journal.Emit, Log: a.log,
+	})
+	credentials, err := a.credentials(ctx)
+	if err != nil {
+		return err
+	}
+	a.directory, a.peers = &directory{a: a}, &peerLink{a: a}
+	if err := a.directory.open(ctx); err != nil {
+		return err
+	}
+	a.link = link.New(link.Config{
+		IP: a.ip(), Ports: link.Ports{Peer: a.o.LinkPort, Raft: a.o.DatabasePort}, Credentials: credentials,
+		Directory: a.directory, Joins: a.peers, Handler: http.HandlerFunc(a.servePeer), Report: a.reported, Log: a.log.With("module", "link"),
+	})
+	a.openStore()
+	a.newCluster()
+	if err := a.link.Open(ctx); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.link.Close, a.store.Close)
+	return nil
+}
+
+func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) {
+	a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) }).ServeHTTP(w, r)
+}
+
+// openCluster opens the replicated half. A database that cannot be opened is
+// an alarm and not the end: calls, console and shell go on without it.
+func (a *appliance) openCluster(ctx context.Context) error {
+	if err := a.tracker.Open(ctx); err != nil {
+		return err
+	}
+	if err := a.startStore(ctx); err != nil {
+		a.log.Error("cluster database not opened", "module", "clusterdb", "err", err)
+		a.storeFailed(err)
+	}
+	a.reload(ctx)
+	if err := a.cluster.Open(ctx); err != nil {
+		return err
+	}
+	a.reload(ctx)
+	return nil
+}
+
+// run runs every part until ctx ends or one fails, then stops them all.
+func (a *appliance) run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	a.started = time.Now()
+	a.journal.Emit(event.Named("management", "System Start", "hexad "+a.o.Release))
+	a.noteCrash(ctx)
+	var wg sync.WaitGroup
+	var once sync.Once
+	var first error
+	for _, loop := range []func(context.Context) error{
+		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep,
+	} {
+		wg.Go(func() {
+			if err := loop(ctx); err != nil {
+				once.Do(func() { first = err })
+				stop(err)
+			}
+		})
+	}
+	// The journal outlives the parts, so that their last lines are written.
+	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
+	var journal sync.WaitGroup
+	journal.Go(func() { _ = a.journal.Run(journalCtx) })
+	wg.Wait()
+	a.journal.Emit(event.Named("management", "System Shutdown", "hexad "+a.o.Release))
+	endJournal()
+	journal.Wait()
+	return first
+}
+
+// requestRestart ends this process so that its parent starts it again.
+func (a *appliance) requestRestart(actor engine.Actor) {
+	a.journal.Emit(event.By(actor, "Restart Requested", "restart of hexad"))
+	// The answer to whoever asked travels first.
+	a.restarting.Do(func() { time.AfterFunc(200*time.Millisecond, func() { close(a.restart) }) })
+}
+
+// upkeep brings the schema of cluster.db forward when all members know it,
+// and looks whether the disk takes writes again.
+func (a *appliance) upkeep(ctx context.Context) error {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if a.storeErr.Load() != nil {
+			continue
+		}
+		done, err := a.store.Upkeep(ctx)
+		if err != nil {
+			a.log.Debug("schema of the cluster database not looked after", "module", "clusterdb", "err", err)
+		} else if done.Applied > 0 {
+			a.log.Info("schema of the cluster database brought forward", "module", "clusterdb", "version", done.Version)
+		}
+	}
+}
+
+// serverCertificate is the certificate of the web console: this peer's own.
+func (a *appliance) serverCertificate() *tls.Certificate { return a.link.Credentials().TLS() }

@@ -1,0 +1,196 @@
+package appliance
+
+import (
+	"context"
+	"sync"
+
+	"hexad/engine"
+	"hexad/engine/cluster"
+	"hexad/engine/config"
+	"hexad/sqlstore"
+)
+
+// changes tells the console when anything that it shows may have changed.
+type changes struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+// next is closed at the next change.
+func (c *changes) next() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch == nil {
+		c.ch = make(chan struct{})
+	}
+	return c.ch
+}
+
+func (c *changes) happened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ch != nil {
+		close(c.ch)
+		c.ch = nil
+	}
+}
+
+// newCluster makes the configuration and the clustering, which ask each other.
+func (a *appliance) newCluster() {
+	a.config = config.New(a.registry, replicated{a}, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
+	a.cluster = cluster.New(cluster.Options{
+		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Link: a.peers,
+		Rules: a.policies, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
+		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Identity: a.identity.cluster, Restart: a.requestRestart,
+		ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
+		Lines: a.lines,
+	})
+}
+
+// reload makes what the stores hold the present configuration, and lets
+// everybody who follows it know.
+func (a *appliance) reload(ctx context.Context) {
+	changed, err := a.config.Reload(ctx)
+	if err != nil {
+		a.log.Debug("configuration not reloaded", "module", "configuration", "err", err)
+		return
+	}
+	if len(changed) > 0 {
+		a.hostConfigured()
+		a.cluster.ConfigurationChanged(ctx, changed)
+		a.writeChanges(ctx)
+	}
+	a.changes.happened()
+}
+
+// writeChanges writes the lines of each revision that this peer has not told
+// of yet. A TLS mode has lines of its own.
+func (a *appliance) writeChanges(ctx context.Context) {
+	now := a.config.Current().Revision
+	last := a.revision.Swap(now)
+	if last == 0 || now <= last {
+		return
+	}
+	entries, err := a.store.History(ctx, sqlstore.RevisionFilter{After: last})
+	if err != nil {
+		a.log.Debug("history not read", "module", "configuration", "err", err)
+		return
+	}
+	node := a.identity.now().Node
+	for i := len(entries) - 1; i >= 0; i-- {
+		e := entries[i]
+		if e.Path == cluster.ItemTLS && e.Peer != node {
+			continue
+		}
+		if e.Peer == node {
+			a.emit(a.lines.Saved([]engine.HistoryEntry{e}))
+			continue
+		}
+		a.emit(a.lines.Followed([]engine.HistoryEntry{e}))
+	}
+}
+
+func (a *appliance) emit(events []engine.Event) {
+	for _, e := range events {
+		a.journal.Emit(e)
+	}
+}
+
+// seed gives a system of its own the default configuration once.
+func (a *appliance) seed(ctx context.Context) error {
+	agreed, err := a.store.Agreed(ctx)
+	if err != nil || agreed.Revision != 0 || agreed.Primary != a.identity.now().Node {
+		return err
+	}
+	save, err := a.config.Seed()
+	if err != nil {
+		return err
+	}
+	_, err = a.store.SaveConfiguration(ctx, save)
+	return err
+}
+
+// judgeConfiguration asks the rules of clustering about an edit that concerns them.
+func (a *appliance) judgeConfiguration(ctx context.Context, next *config.View) ([]engine.Finding, error) {
+	value := func(path string) string {
+		v, _, err := next.Get(path)
+		if err != nil {
+			return ""
+		}
+		return v
+	}
+	return a.cluster.JudgeItems(ctx, engine.TLSMode(value(cluster.ItemTLS)), value(cluster.ItemH323)), nil
+}
+
+// replicated is cluster.db as the configuration keeps its items there.
+type replicated struct{ a *appliance }
+
+func (r replicated) Configuration(ctx context.Context) (engine.Configuration, error) {
+	if r.a.storeErr.Load() != nil {
+		return engine.Configuration{}, nil // without the database the defaults hold
+	}
+	return r.a.store.Configuration(ctx)
+}
+
+func (r replicated) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
+	saved, err := r.a.store.SaveConfiguration(ctx, s)
+	r.a.wrote(err)
+	return saved, err
+}
+
+// localItems is local.db as the configuration keeps this peer's own items there.
+type localItems struct{ *sqlstore.Local }
+
+func (l localItems) SaveItems(ctx context.Context, s engine.Save) error {
+	_, err := l.Local.SaveItems(ctx, s.Changes, s.Actor, s.Time, s.Comment)
+	return err
+}
+
+// page is the clustering page as the configuration edits it.
+type page struct{ a *appliance }
+
+func (p page) Entered() engine.Clustering { return p.a.cluster.Entered() }
+
+func (p page) SaveClustering(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
+	return p.a.cluster.Save(ctx, actor, c)
+}
+
+// clusterConfig is the little of the configuration that clustering needs.
+type clusterConfig struct{ a *appliance }
+
+func (c clusterConfig) Get(path string) string {
+	v, _, err := c.a.config.Current().Get(path)
+	if err != nil {
+		return ""
+	}
+	return v
+}
+
+func (c clusterConfig) Neighbours() []engine.NeighbourRecord {
+	return c.a.config.Current().Neighbours()
+}
+
+func (c clusterConfig) SetReplicated(ctx context.Context, actor engine.Actor, items []engine.Change) (engine.Saved, error) {
+	out, err := c.a.config.Set(ctx, actor, 0, items)
+	if err != nil || out.Saved == nil {
+		return engine.Saved{}, err
+	}
+	return *out.Saved, nil
+}
+
+// pages keeps the clustering page in local.db.
+type pages struct{ local *sqlstore.Local }
+
+func (p pages) Page(ctx context.Context) (cluster.Page, error) {
+	stored, err := p.local.Page(ctx)
+	return cluster.Page{Entered: stored.Entered, Running: stored.Running, SavedAt: stored.SavedAt, Reset: stored.Reset}, err
+}
+
+func (p pages) PutPage(ctx context.Context, c cluster.Page) error {
+	stored, err := p.local.Page(ctx)
+	if err != nil {
+		return err
+	}
+	stored.Entered, stored.Running, stored.SavedAt, stored.Reset = c.Entered, c.Running, c.SavedAt, c.Reset
+	return p.local.PutPage(ctx, stored)
+}

@@ -1,0 +1,68 @@
+package appliance
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"hexad/engine/policy"
+	"hexad/policies"
+	"hexad/sqlstore"
+)
+
+// alarmPolicyFailed is raised for each script that fails. Source: policy-api 5.
+const alarmPolicyFailed = 70001
+
+// policyAlarmFor is how long a script must not fail before its alarm is lowered.
+const policyAlarmFor = 15 * time.Minute
+
+// openRules compiles the built-in rules.
+func (a *appliance) openRules() error {
+	var err error
+	a.policies, err = policy.New(policy.Options{
+		Scripts: builtin(), Logger: a.log.With("module", "policy"), Record: a.recordDecision, Fail: a.ruleFailed,
+	})
+	if err != nil {
+		return fmt.Errorf("compile the built-in rules: %w", err)
+	}
+	return nil
+}
+
+// builtin are the rules that hexad comes with.
+func builtin() []policy.Script {
+	var out []policy.Script
+	for _, s := range policies.Builtin() {
+		out = append(out, policy.Script{Name: s.Name, Source: s.Source, Tests: s.Tests, Builtin: true})
+	}
+	return out
+}
+
+// recordDecision keeps a decision so that it can be asked for and explained.
+func (a *appliance) recordDecision(d policy.Decision) {
+	degraded := ""
+	if d.Degraded {
+		degraded = "a script failed"
+	}
+	err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{{
+		ID: d.ID, Time: d.At, Hook: d.Hook, Revision: d.Revision, Input: string(d.Input), Answer: string(d.Answer),
+		Degraded: degraded, Microseconds: d.Took.Microseconds(), Instructions: int64(d.Instructions),
+	}})
+	if err != nil {
+		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
+	}
+}
+
+// ruleFailed raises the alarm of a script that failed; it is lowered when the
+// script has not failed for a quarter of an hour.
+func (a *appliance) ruleFailed(f policy.Failure) {
+	a.log.Error("a rule failed", "module", "policy", "err", f)
+	if a.tracker == nil {
+		return
+	}
+	ctx := context.Background()
+	a.tracker.Raise(ctx, alarmPolicyFailed, f.Script, map[string]string{
+		"script": f.Script, "hook": f.Hook, "class": f.Class, "line": strconv.Itoa(f.Line), "detail": f.Message,
+	})
+	time.AfterFunc(policyAlarmFor, func() { a.tracker.Lower(ctx, alarmPolicyFailed, f.Script) })
+}

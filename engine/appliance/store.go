@@ -1,0 +1,122 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"hexad/engine"
+	"hexad/engine/cluster"
+	"hexad/sqlstore"
+)
+
+// upkeepEvery is how often a peer looks whether the schema of cluster.db can
+// be brought forward.
+const upkeepEvery = 5 * time.Second
+
+// store is cluster.db as the other parts use it: it answers from the copies in
+// local.db while the database is not open.
+type store struct {
+	*sqlstore.Cluster
+	a *appliance
+}
+
+// Agreed is what the cluster agreed on; without a database, who the members were.
+func (s *store) Agreed(ctx context.Context) (engine.Agreed, error) {
+	agreed, err := s.Cluster.Agreed(ctx)
+	if err == nil && agreed.Cluster != "" {
+		return agreed, nil
+	}
+	members, localErr := s.a.local.Members(ctx)
+	if localErr != nil {
+		return engine.Agreed{}, errors.Join(err, localErr)
+	}
+	id := s.a.identity.now()
+	return engine.Agreed{Cluster: id.Cluster, Generation: id.Generation, Members: members}, nil
+}
+
+// Servers is the Raft group as engine/cluster needs it.
+func (s *store) Servers() cluster.Servers {
+	st := s.Status()
+	return cluster.Servers{
+		Leader: st.Leader, LeaderHere: st.LeaderHere, Voters: st.Voters, Nonvoters: st.Nonvoters,
+		Applied: st.Applied, State: st.Database, Err: st.Cause,
+	}
+}
+
+func (a *appliance) group() cluster.Servers { return a.store.Servers() }
+
+// openStore makes the store; startStore opens it.
+func (a *appliance) openStore() {
+	timers := sqlstore.DefaultTimers
+	if a.o.FastTimers {
+		timers = sqlstore.Timers{Heartbeat: 300 * time.Millisecond, Election: 300 * time.Millisecond, Lease: 250 * time.Millisecond}
+	}
+	id := a.identity.now()
+	a.store = &store{a: a, Cluster: sqlstore.NewCluster(sqlstore.ClusterOptions{
+		Dir: a.o.store(), Node: id.Node, Release: a.o.Release, Layer: a.link.Raft(), Logger: a.log.With("module", "clusterdb"),
+		Timers: timers,
+		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
+			return a.cluster.Forward(ctx, leader, batch)
+		},
+		OnChange: a.storeChanged,
+	})}
+}
+
+// startStore gives the store its data. It returns why it has none.
+//
+// A store is founded only while the identity says that none ever was: a
+// directory that is gone later is damage and not a first start.
+func (a *appliance) startStore(ctx context.Context) error {
+	id := a.identity.now()
+	err := a.store.Open(ctx, id.Generation)
+	if engine.CodeOf(err) == engine.NotFound && id.StoreDir == "" {
+		self := engine.Member{Node: id.Node, Address: a.o.Address, Fingerprint: a.link.Credentials().Fingerprint(), Release: a.o.Release}
+		if err = a.store.Found(ctx, id.Generation, id.Cluster, self); err == nil {
+			err = a.identity.stored(ctx, a.store.Directory(id.Generation))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("open the cluster database: %w", err)
+	}
+	return a.seed(ctx)
+}
+
+// Alarms of the databases. Source: reference 4.3.
+const (
+	alarmDatabaseFailure = 15005
+	alarmApplication     = 15004
+)
+
+// storeFailed notes that the cluster database cannot be used, and raises the alarm.
+func (a *appliance) storeFailed(err error) {
+	e := &engine.Error{Code: engine.Unavailable, Message: err.Error(), Err: err}
+	a.storeErr.Store(e)
+	a.tracker.Raise(context.Background(), alarmDatabaseFailure, "", map[string]string{"detail": err.Error()})
+}
+
+// wrote follows whether writing works: a full or failing disk raises the alarm
+// of the database, a write that succeeds lowers it.
+func (a *appliance) wrote(err error) {
+	if a.storeErr.Load() != nil {
+		return
+	}
+	ctx := context.Background()
+	switch {
+	case err == nil:
+		a.tracker.Lower(ctx, alarmDatabaseFailure, "disk")
+	case errors.Is(err, sqlstore.ErrFull), errors.Is(err, sqlstore.ErrDisk):
+		a.tracker.Raise(ctx, alarmDatabaseFailure, "disk", map[string]string{"detail": err.Error()})
+	}
+}
+
+// storeChanged follows a moved index: the configuration and what the cluster
+// agreed on are read anew, and the leader is told how far this copy is.
+func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
+	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+	defer stop()
+	go a.cluster.ReportApplied(ctx, n.Index)
+	a.cluster.StoreChanged(ctx)
+	a.reload(ctx)
+}
