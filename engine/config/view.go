@@ -42,7 +42,12 @@ func (v ItemValue) Line() string { return FormatLine(v.Item, v.Path, v.Value) }
 // newView makes a view of rows. Rows that the registry does not know (of a
 // later release) are left out. old, if not nil, saves looking paths up again.
 func newView(reg *Registry, old *View, revision int64, sources ...map[string]string) *View {
-	v := &View{Revision: revision, reg: reg, cells: map[string]cell{}}
+	size := 0
+	for _, rows := range sources {
+		size += len(rows)
+	}
+	v := &View{Revision: revision, reg: reg, cells: make(map[string]cell, size)}
+	fresh := old == nil
 	for _, rows := range sources {
 		for path, value := range rows {
 			if old != nil {
@@ -53,24 +58,34 @@ func newView(reg *Registry, old *View, revision int64, sources ...map[string]str
 			}
 			if m, ok := reg.find(path); ok {
 				v.cells[m.Path] = cell{m, value}
+				fresh = true
 			}
 		}
 	}
-	v.number()
+	if !fresh && len(v.cells) == len(old.cells) {
+		v.entries = old.entries // only values differ
+	} else {
+		v.number()
+	}
 	return v
 }
 
 // number fills entries from cells.
 func (v *View) number() {
+	type place struct {
+		pattern string
+		index   [maxNumber]int
+	}
 	v.entries = map[string][]int{}
-	seen := map[string]bool{}
+	seen := map[place]bool{}
 	for _, c := range v.cells {
 		for n, l := range c.Item.Lists {
-			entry := l.entry(c.Index[:n+1])
-			if !seen[entry] {
-				seen[entry] = true
-				at := l.container(c.Index[:n])
-				v.entries[at] = append(v.entries[at], c.Index[n])
+			at := place{pattern: l.Pattern}
+			copy(at.index[:], c.Index[:n+1])
+			if !seen[at] {
+				seen[at] = true
+				list := l.container(c.Index[:n])
+				v.entries[list] = append(v.entries[list], c.Index[n])
 			}
 		}
 	}
@@ -206,14 +221,19 @@ func (v *View) relevant(n *node, index []int, word string) bool {
 // with returns the view after changes, which are checked and canonical.
 func (v *View) with(changes []Checked) *View {
 	next := &View{Revision: v.Revision, reg: v.reg, cells: maps.Clone(v.cells)}
+	renumber := false
 	for _, c := range changes {
+		_, was := next.cells[c.Path]
 		if c.unset {
 			delete(next.cells, c.Path)
 		} else {
 			next.cells[c.Path] = cell{c.Match, c.Value}
 		}
+		renumber = renumber || was == c.unset
 	}
-	next.number()
+	if next.entries = v.entries; renumber {
+		next.number()
+	}
 	return next
 }
 
