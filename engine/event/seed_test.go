@@ -240,6 +240,15 @@ func TestSaved(t *testing.T) {
 	}
 }
 
+func TestFollowed(t *testing.T) {
+	t.Parallel()
+	l := event.Lines{FQDN: func() string { return "peer2.example.com" }}
+	events := l.Followed([]engine.HistoryEntry{{Path: "ClusterConfiguration TLSVerify", Old: "Permissive", New: "Enforcing"}})
+	if len(events) != 1 || events[0].Detail != "xconfiguration clusterConfiguration tls_verify - changed from: Permissive to: Enforcing" || events[0].Process != "" {
+		t.Errorf("got %+v", events)
+	}
+}
+
 func TestStaleSynchronisation(t *testing.T) {
 	t.Parallel()
 	l := event.Lines{FQDN: func() string { return "peer1.example.com" }}
