@@ -37,7 +37,8 @@ func (c *changes) happened() {
 
 // newCluster makes the configuration and the clustering, which ask each other.
 func (a *appliance) newCluster() {
-	a.config = config.New(a.registry, replicated{a}, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
+	secrets := config.Sealed(a.registry, replicated{a}, &clusterSealer{identity: a.identity}, a.log.With("module", "configuration"))
+	a.config = config.New(a.registry, secrets, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
 	a.cluster = cluster.New(cluster.Options{
 		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Link: a.peers,
 		Rules: a.policies, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
@@ -106,7 +107,7 @@ func (a *appliance) seed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.store.SaveConfiguration(ctx, save)
+	_, err = a.store.SaveConfiguration(ctx, save) // no secrets among the defaults
 	return err
 }
 
