@@ -116,7 +116,7 @@ func serveOptions(args []string, stdout, stderr io.Writer) (appliance.Options, i
 	flags := pflag.NewFlagSet("hexad serve", pflag.ContinueOnError)
 	flags.SortFlags = false
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.DataDir, "data-dir", "", "directory that holds everything of this peer (required)")
+	flags.StringVar(&o.DataDir, "data-dir", "hexad-data", "directory that holds everything of this peer")
 	flags.StringVar(&o.Address, "address", hostAddress(), "LAN1 address: listened on, and dialled from")
 	flags.StringVar(&role, "role", "core", "core or edge; a cluster holds one role")
 	flags.StringVar(&o.Size, "size", "medium", "small, medium or large")
