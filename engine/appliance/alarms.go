@@ -19,7 +19,20 @@ func (b board) PublishAlarms(ctx context.Context, node string, own []engine.Rais
 	}
 	err := b.a.store.PublishAlarms(ctx, node, own)
 	b.a.wrote(err)
-	return err
+	if err != nil {
+		return err
+	}
+	return b.forget(ctx)
+}
+
+// forget lets local.db drop the rows of alarms that were lowered: the other
+// peers know now.
+func (b board) forget(ctx context.Context) error {
+	sent, err := b.a.local.UnpublishedAlarms(ctx)
+	if err != nil || len(sent) == 0 {
+		return err
+	}
+	return b.a.local.AlarmsPublished(ctx, sent[len(sent)-1].Sequence)
 }
 
 func (b board) PublishedAlarms(ctx context.Context) ([]engine.RaisedAlarm, error) {

@@ -159,7 +159,11 @@ func (a *appliance) adopt(ctx context.Context, g cluster.Grant) error {
 	if err := a.store.Switch(ctx, g.Generation, sqlstore.Empty); err != nil {
 		return err
 	}
-	return a.identity.adopt(ctx, g, a.store.Directory(g.Generation))
+	if err := a.identity.adopt(ctx, g, a.store.Directory(g.Generation)); err != nil {
+		return err
+	}
+	a.tracker.Republish()
+	return nil
 }
 
 // reported passes on what the link learned of a contact.

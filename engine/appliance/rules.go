@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"hexad/engine/policy"
 	"hexad/policies"
@@ -13,9 +12,6 @@ import (
 
 // alarmPolicyFailed is raised for each script that fails. Source: policy-api 5.
 const alarmPolicyFailed = 70001
-
-// policyAlarmFor is how long a script must not fail before its alarm is lowered.
-const policyAlarmFor = 15 * time.Minute
 
 // openRules compiles the built-in rules.
 func (a *appliance) openRules() error {
@@ -53,16 +49,14 @@ func (a *appliance) recordDecision(d policy.Decision) {
 	}
 }
 
-// ruleFailed raises the alarm of a script that failed; it is lowered when the
-// script has not failed for a quarter of an hour.
+// ruleFailed raises the alarm of a script that failed; the tracker lowers it
+// when the script has not failed for a quarter of an hour.
 func (a *appliance) ruleFailed(f policy.Failure) {
 	a.log.Error("a rule failed", "module", "policy", "err", f)
 	if a.tracker == nil {
 		return
 	}
-	ctx := context.Background()
-	a.tracker.Raise(ctx, alarmPolicyFailed, f.Script, map[string]string{
+	a.tracker.Raise(context.Background(), alarmPolicyFailed, f.Script, map[string]string{
 		"script": f.Script, "hook": f.Hook, "class": f.Class, "line": strconv.Itoa(f.Line), "detail": f.Message,
 	})
-	time.AfterFunc(policyAlarmFor, func() { a.tracker.Lower(ctx, alarmPolicyFailed, f.Script) })
 }
