@@ -30,6 +30,10 @@ func Exec(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if status, ok := t.parse(args); !ok {
 		return status
 	}
+	if words := t.flags.Args(); len(words) > 1 && t.flags.Lookup(strings.TrimPrefix(words[len(words)-1], "--")) != nil &&
+		strings.HasPrefix(words[len(words)-1], "--") {
+		return t.usage("flags come before the line: hexad exec %s '%s'", words[len(words)-1], strings.Join(words[:len(words)-1], " "))
+	}
 	line := joined(t.flags.Args())
 	if line == "" {
 		return t.usage("there is no line to run; for example: hexad exec 'xStatus Cluster'")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,9 @@ there; without, in a directory that is removed at the end, unless --keep.
 
 // labClusterName names the lab's cluster.
 const labClusterName = "cluster.lab.example"
+
+// labPorts are the TCP ports of each peer: console, peer link, cluster database.
+var labPorts = []int{8443, 4371, 4372}
 
 // lab is a running lab.
 type lab struct {
@@ -71,8 +75,12 @@ func Lab(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		*peers = found
 	}
 	l := &lab{dir: dir, out: stdout}
-	if err := l.run(ctx, *peers); err != nil && ctx.Err() == nil {
-		return t.fail(err)
+	if err := l.run(ctx, *peers); err != nil {
+		if ctx.Err() == nil {
+			return t.fail(err)
+		}
+		l.say("stopped before the cluster was formed")
+		return ExitRefused
 	}
 	return ExitOK
 }
@@ -115,6 +123,9 @@ func (l *lab) run(ctx context.Context, count int) error {
 	if err := l.makePassword(); err != nil {
 		return err
 	}
+	if err := free(ctx, count); err != nil {
+		return err
+	}
 	ended := make(chan error, count)
 	defer l.stop()
 	for n := 1; n <= count; n++ {
@@ -143,6 +154,22 @@ func (l *lab) run(ctx context.Context, count int) error {
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
+	}
+	return nil
+}
+
+// free tells early that a port of the lab is taken: by another lab, most often.
+func free(ctx context.Context, count int) error {
+	for n := 1; n <= count; n++ {
+		for _, port := range labPorts {
+			address := fmt.Sprintf("127.0.1.%d:%d", n, port)
+			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+			if err != nil {
+				return &engine.Error{Code: engine.Unavailable, Message: "the lab needs " + address + ", which is taken", Item: "address",
+					Remedy: "does another lab run? Stop it, then start this one", Err: err}
+			}
+			listener.Close()
+		}
 	}
 	return nil
 }
