@@ -83,13 +83,19 @@ func (m *memory) SaveItems(_ context.Context, save engine.Save) error {
 	return nil
 }
 
-func (m *memory) Entered() engine.Clustering { return m.page }
+func (m *memory) Entered() engine.Clustering {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.page
+}
 
 func (m *memory) SaveClustering(ctx context.Context, actor engine.Actor, page engine.Clustering) (engine.ClusteringSaved, error) {
 	return m.Save(ctx, actor, page)
 }
 
 func (m *memory) Save(_ context.Context, _ engine.Actor, page engine.Clustering) (engine.ClusteringSaved, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if len(page.Peers) == 0 && len(m.page.Peers) > 0 {
 		m.reset = &engine.Reset{Banner: engine.Text{EN: "Factory reset pending: the next restart deletes the configuration.", JA: "工場出荷時リセットが保留中です。"}}
 	}
@@ -98,7 +104,19 @@ func (m *memory) Save(_ context.Context, _ engine.Actor, page engine.Clustering)
 	return engine.ClusteringSaved{Entered: page, Restart: m.restart, Reset: m.reset}, nil
 }
 
+// saved is what rests in the stores now.
+func (m *memory) saved(path string) (value string, revision int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v, ok := m.local[path]; ok {
+		return v, m.revision
+	}
+	return m.items[path], m.revision
+}
+
 func (m *memory) View(context.Context) engine.ClusterView {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return engine.ClusterView{Address: "192.0.2.1", Entered: m.page, Running: m.page, Revision: m.revision, Database: "Active",
 		Restart: m.restart, Reset: m.reset}
 }
@@ -196,8 +214,9 @@ func TestPasteIsOneRevision(t *testing.T) {
 		fmt.Fprint(near, "xConfiguration H323 Mode: On\nxConfiguration Bandwidth Default: 512\nxConfiguration SystemUnit Name: \"a\"\n")
 		synctest.Wait()
 		time.Sleep(time.Second) // of the bubble's clock
-		if m.revision != 1 || m.items["Bandwidth Default"] != "512" || m.local["SystemUnit Name"] != "a" {
-			t.Errorf("after the paste: revision %d, %v, %v", m.revision, m.items, m.local)
+		width, revision := m.saved("Bandwidth Default")
+		if name, _ := m.saved("SystemUnit Name"); revision != 1 || width != "512" || name != "a" {
+			t.Errorf("after the paste: revision %d, %q, %q", revision, width, name)
 		}
 		fmt.Fprint(near, "xConfiguration H323 Mode: Off\n")
 		time.Sleep(time.Second)
@@ -206,9 +225,10 @@ func TestPasteIsOneRevision(t *testing.T) {
 			t.Errorf("Serve = %v", err)
 		}
 		far.Close()
-		if text := <-answers; m.revision != 2 || !strings.Contains(text, "revision 1: saved and replicated") || !strings.Contains(text, "Bye!") ||
+		_, revision = m.saved("")
+		if text := <-answers; revision != 2 || !strings.Contains(text, "revision 1: saved and replicated") || !strings.Contains(text, "Bye!") ||
 			!strings.HasPrefix(text, "hexad> ") {
-			t.Errorf("revision %d, answers %q", m.revision, text)
+			t.Errorf("revision %d, answers %q", revision, text)
 		}
 	})
 }
@@ -252,8 +272,8 @@ func TestSocket(t *testing.T) {
 	if lines := strings.Join(got.Answers[1].Lines, "|"); lines != `*c xConfiguration SystemUnit Name: "x"|OK` {
 		t.Errorf("lines = %s", lines)
 	}
-	if m.local["SystemUnit Name"] != "x" {
-		t.Errorf("local = %v", m.local)
+	if name, _ := m.saved("SystemUnit Name"); name != "x" {
+		t.Errorf("name = %q", name)
 	}
 	got, err = client.Do(t.Context(), shell.Request{Complete: &shell.Completion{Line: "xSta", Pos: 4}})
 	if err != nil || len(got.Candidates) != 1 {
@@ -264,8 +284,9 @@ func TestSocket(t *testing.T) {
 		t.Errorf("error = %+v, %v", got.Answers, err)
 	}
 	got, err = client.Do(t.Context(), shell.Request{Call: &shell.Call{Name: "Import", Body: "*c xConfiguration H323 Mode: On\n"}, Via: "import"})
-	if err != nil || got.Answers[0].Error != nil || m.items["H323 Mode"] != "On" {
-		t.Errorf("import = %+v, %v, %v", got.Answers, err, m.items)
+	mode, _ := m.saved("H323 Mode")
+	if err != nil || got.Answers[0].Error != nil || mode != "On" {
+		t.Errorf("import = %+v, %v, mode %q", got.Answers, err, mode)
 	}
 }
 
