@@ -56,7 +56,8 @@ type appliance struct {
 	console   *console.Server
 	lines     event.Lines
 	changes   changes
-	revision  atomic.Int64 // newest revision whose lines were written
+	applied   atomic.Uint64 // index of the last change in this copy
+	revision  atomic.Int64  // newest revision whose lines were written
 	storeErr  atomic.Pointer[engine.Error]
 
 	mu     sync.Mutex

@@ -39,8 +39,10 @@ func (d *directory) Self() link.Self {
 	self := link.Self{
 		Node: id.Node, Cluster: id.Cluster, Secret: id.Secret, Generation: id.Generation, Release: d.a.o.Release, Trust: d.a.trust(),
 	}
-	if d.a.store != nil && d.a.cluster != nil { // the store is made with the link's help
-		self.Applied, self.Mode = d.a.group().Applied, d.a.cluster.Running().TLSMode
+	// The store asks for its network while it is being opened, so nothing here may wait for it.
+	self.Applied = d.a.applied.Load()
+	if d.a.cluster != nil {
+		self.Mode = d.a.cluster.Running().TLSMode
 	}
 	return self
 }

@@ -55,8 +55,8 @@ func (a *appliance) openStore() {
 	}
 	id := a.identity.now()
 	a.store = &store{a: a, Cluster: sqlstore.NewCluster(sqlstore.ClusterOptions{
-		Dir: a.o.store(), Node: id.Node, Release: a.o.Release, Layer: a.link.Raft(), Logger: a.log.With("module", "clusterdb"),
-		Timers: timers,
+		Dir: a.o.store(), Node: id.Node, Release: a.o.Release, Logger: a.log.With("module", "clusterdb"),
+		Timers: timers, Layer: func(engine.Generation) sqlstore.Layer { return a.link.Raft() },
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
@@ -116,6 +116,7 @@ func (a *appliance) wrote(err error) {
 func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
+	a.applied.Store(n.Index)
 	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
 	a.reload(ctx)
