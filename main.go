@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -97,10 +96,10 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if status >= 0 {
 		return status
 	}
-	o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	if err := o.Validate(); err != nil {
 		return fail(stderr, err, cli.ExitUsage)
 	}
+	o.Log = appliance.ParentLog(ctx, stdout, o.LogFormat)
 	if !appliance.IsChild() {
 		return appliance.Supervise(ctx, append([]string{"serve"}, args...), o, stdout, stderr)
 	}

@@ -10,6 +10,10 @@ import (
 	"hexad/engine/cluster"
 )
 
+// alarmGrace is how long an alarm that was raised before a restart stays
+// listed when nothing raises it again: contact with the peers is judged by then.
+const alarmGrace = 3 * time.Second
+
 // board is the alarms table of cluster.db.
 type board struct{ a *appliance }
 

@@ -175,7 +175,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	a.openHost()
 	a.tracker = alarm.New(alarm.Options{
 		Node: func() string { return a.identity.now().Node }, Peer: func() string { return a.o.Address },
-		Store: a.local, Board: board{a}, Emit: a.journal.Emit, Log: a.log,
+		Store: a.local, Board: board{a}, Emit: a.journal.Emit, Log: a.log, Grace: alarmGrace,
 	})
 	credentials, err := a.credentials(ctx)
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"hexad/engine/event"
+	"hexad/engine/host"
 )
 
 // Exit statuses by which a child tells its parent what to do next.
@@ -137,5 +140,10 @@ func runChild(ctx context.Context, args []string, crashes int, cause string, std
 	return cmd.ProcessState.ExitCode(), err
 }
 
-// logger is what the parent writes with before a journal exists.
-func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+// ParentLog is what the parent writes with: lines in the form of the event
+// log, which only its children keep. Its lines are written until ctx ends.
+func ParentLog(ctx context.Context, out io.Writer, format string) *slog.Logger {
+	j := event.New(event.Options{Host: host.HostName, Out: out, Format: event.Format(format)})
+	go func() { _ = j.Run(context.WithoutCancel(ctx)) }() // ends with the process
+	return slog.New(event.NewHandler(j))
+}

@@ -10,7 +10,12 @@ import (
 
 // rttSamples is how many round trips the minimum is taken of: enough to see
 // past a busy processor, few enough to follow a changed route within seconds.
-const rttSamples = 8
+// Nothing is told before there are rttLeast of them: the first ones also hold
+// the setting up of the connection.
+const (
+	rttSamples = 8
+	rttLeast   = 4
+)
 
 // peer is one entry of the peer list, or a member that is not listed here, as
 // this system sees it. All fields after mu are guarded by it.
@@ -95,7 +100,7 @@ func (p *peer) database(up bool, cause string) bool {
 
 // rtt is the least round trip of the last samples in ms, 0 when unknown.
 func (p *peer) rtt() float64 {
-	if len(p.rtts) == 0 || !p.up {
+	if len(p.rtts) < rttLeast || !p.up {
 		return 0
 	}
 	return slices.Min(p.rtts)

@@ -17,12 +17,12 @@ const (
 	AlarmMixedRoles    = 70012 // core and edge in one cluster
 	AlarmRoundTrip     = 70013 // round trip over the limit
 	AlarmHardware      = 70014 // hardware classes or sizes differ
-	AlarmPeerTLS       = 70015 // a certificate would not pass, or does not, under Enforce
+	AlarmPeerNAT       = 70015 // an address translation stands between peers
 	AlarmPeerNames     = 70016 // names or addresses are not unique, or domains differ
-	AlarmPeerNAT       = 70017 // an address translation stands between peers
-	AlarmBaseServices  = 70018 // DNS or NTP of a peer does not work
-	AlarmPeerNeighbour = 70019 // a peer is also a neighbour
-	AlarmPeerMapping   = 70020 // the cluster address mapping is not complete
+	AlarmBaseServices  = 70017 // DNS or NTP of a peer does not work
+	AlarmPeerNeighbour = 70018 // a peer is also a neighbour
+	AlarmPeerMapping   = 70019 // the cluster address mapping is not complete
+	AlarmPeerTLS       = 70020 // a certificate does not pass under Enforce
 )
 
 // Entry is one finding that scripts may make: the alarm that it raises (0 for
@@ -163,6 +163,83 @@ var catalogue = map[string]Entry{
 	"cluster.tls.unverified": {AlarmPeerTLS, true, engine.Text{
 		EN: "{peer} does not answer, so its certificate cannot be checked. If it is not valid, the peer cannot take part under Enforce.",
 		JA: "{peer}が応答しないため、証明書を確認できません。無効な場合、「強制」ではクラスタに参加できません。",
+	}},
+
+	"cluster.hardware.class_differs": {AlarmHardware, true, engine.Text{
+		EN: "{peer} runs on {theirs}, {other} on {ours}. Peers need equivalent hardware.",
+		JA: "{peer}は{theirs}、{other}は{ours}で動作しています。ピアには同等のハードウェアが必要です。",
+	}},
+	"cluster.hardware.size_differs": {AlarmHardware, true, engine.Text{
+		EN: "{peer} is of size {theirs}, {other} of size {ours}. Peers need the same size.",
+		JA: "{peer}のサイズは{theirs}、{other}のサイズは{ours}です。ピアのサイズを揃えてください。",
+	}},
+	"cluster.nat.translated": {AlarmPeerNAT, true, engine.Text{
+		EN: "{peer} is seen as {seen}, an address that it does not have. There must be no address translation between peers.",
+		JA: "{peer}の通信が、自身のアドレスではない{seen}から届いています。ピア間でアドレス変換を使わないでください。",
+	}},
+	"cluster.nat.static": {AlarmPeerNAT, true, engine.Text{
+		EN: "{peer} has one network interface with static NAT ({nat}). Use a routable address without static NAT, or a second interface.",
+		JA: "{peer}は1つのネットワークインターフェイスでスタティックNAT（{nat}）を使用しています。NATを使わないルーティング可能なアドレスか、2つ目のインターフェイスを使用してください。",
+	}},
+	"cluster.nat.external_interface": {AlarmPeerNAT, true, engine.Text{
+		EN: "{peer} is clustered over its external interface. Use the internal one.",
+		JA: "{peer}が外部インターフェイスでクラスタに接続しています。内部インターフェイスを使用してください。",
+	}},
+	"cluster.nat.public_address": {AlarmPeerNAT, false, engine.Text{
+		EN: "Peer address {peer} is that system's static NAT address. Use the address of its interface.",
+		JA: "ピアのアドレス{peer}は、そのシステムのスタティックNATアドレスです。インターフェイスのアドレスを使用してください。",
+	}},
+	"cluster.names.not_unique": {AlarmPeerNames, true, engine.Text{
+		EN: "{peer} and {other} both have the {what} {value}. It must differ on every peer.",
+		JA: "{peer}と{other}の{what}がどちらも{value}です。ピアごとに異なる値にしてください。",
+	}},
+	"cluster.names.domain_differs": {AlarmPeerNames, true, engine.Text{
+		EN: "{peer} is in domain {theirs}, {other} in {ours}. All peers should be in one domain.",
+		JA: "{peer}のドメインは{theirs}、{other}のドメインは{ours}です。すべてのピアを同じドメインにしてください。",
+	}},
+	"cluster.base.no_dns_server": {AlarmBaseServices, true, engine.Text{
+		EN: "{peer} has no DNS server.",
+		JA: "{peer}にDNSサーバが設定されていません。",
+	}},
+	"cluster.base.dns_failed": {AlarmBaseServices, true, engine.Text{
+		EN: "{peer} cannot resolve every peer: {failures}.",
+		JA: "{peer}で名前解決できないピアがあります：{failures}",
+	}},
+	"cluster.base.no_ntp_server": {AlarmBaseServices, true, engine.Text{
+		EN: "{peer} has no NTP server.",
+		JA: "{peer}にNTPサーバが設定されていません。",
+	}},
+	"cluster.base.ntp_not_synchronized": {AlarmBaseServices, true, engine.Text{
+		EN: "The time of {peer} is not synchronized (NTP: {state}).",
+		JA: "{peer}の時刻が同期されていません（NTP：{state}）。",
+	}},
+	"cluster.base.ip_version_differs": {AlarmBaseServices, false, engine.Text{
+		EN: "The cluster IP version is {theirs} on {peer} and {ours} on {other}.",
+		JA: "クラスタのIPバージョンが{peer}では{theirs}、{other}では{ours}です。",
+	}},
+	"cluster.neighbours.is_peer": {AlarmPeerNeighbour, true, engine.Text{
+		EN: "{peer} is a peer of this cluster and also an address of zone {zone}. Peers must not be neighbors of each other.",
+		JA: "{peer}はこのクラスタのピアですが、ゾーン{zone}のアドレスにもなっています。ピア同士を隣接システムにしないでください。",
+	}},
+	"cluster.mapping.missing": {AlarmPeerMapping, true, engine.Text{
+		EN: "The cluster address mapping has no entry for {peer}. There must be one for every peer.",
+		JA: "クラスタアドレスマッピングに{peer}の項目がありません。すべてのピアに項目が必要です。",
+	}},
+	"cluster.mapping.incomplete": {AlarmPeerMapping, false, engine.Text{
+		EN: "Cluster address mapping {index} needs a fully qualified domain name and an IP address.",
+		JA: "クラスタアドレスマッピング{index}には、完全修飾ドメイン名（FQDN）とIPアドレスの両方が必要です。",
+	}},
+	"cluster.mapping.duplicate": {AlarmPeerMapping, false, engine.Text{
+		EN: "Cluster address mappings {first} and {second} both have {value}.",
+		JA: "クラスタアドレスマッピング{first}と{second}の値{value}が重複しています。",
+	}},
+	"cluster.mapping.public_address": {AlarmPeerMapping, true, engine.Text{
+		EN: "Cluster address mapping {index} leads to {address}, which is not a private address.",
+		JA: "クラスタアドレスマッピング{index}の{address}はプライベートアドレスではありません。",
+	}},
+	"cluster.mapping.not_in_certificate": {AlarmPeerMapping, true, engine.Text{
+		EN: "The certificate of {peer} does not contain its mapped name {name}.",
+		JA: "{peer}の証明書に、マッピングされた名前{name}が含まれていません。",
 	}},
 
 	"cluster.reset.no_reset_image": {0, false, engine.Text{
