@@ -1,0 +1,167 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"hexad/engine"
+)
+
+// browser starts a real browser with a fresh profile. Tests that need one are
+// skipped, by name, where there is none.
+func browser(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is not installed: install the package chromium to run the browser tests")
+	}
+	flags := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.NoFirstRun, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900)}
+	for _, name := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "ignore-certificate-errors"} {
+		flags = append(flags, chromedp.Flag(name, true))
+	}
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), flags...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// do runs actions and fails the test with what the page showed.
+func do(t *testing.T, ctx context.Context, what string, actions ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		text, _ := chromedp.Run(late, chromedp.Text(chromedp.CSS("body"))) // the failure is already one
+		t.Fatalf("%s: %v\n%s", what, err, text)
+	}
+}
+
+// sees waits until an element that matches selector holds text, across
+// navigations.
+func sees(selector, text string) chromedp.Action[chromedp.Void] {
+	js := fmt.Sprintf(`[...document.querySelectorAll(%q)].some(e => e.textContent.includes(%q))`, selector, text)
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		for tick := time.Tick(50 * time.Millisecond); ; {
+			if seen, err := chromedp.Evaluate[bool](js)(ctx, target); err == nil && seen {
+				return nil
+			}
+			select {
+			case <-tick:
+			case <-ctx.Done():
+				return fmt.Errorf("no %s holds %q", selector, text)
+			}
+		}
+	})
+}
+
+// ask evaluates a script in the page.
+func ask[T any](t *testing.T, ctx context.Context, js string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js))
+	if err != nil {
+		t.Fatalf("%s: %v", js, err)
+	}
+	return v
+}
+
+func TestBrowser(t *testing.T) {
+	ctx := browser(t, 90*time.Second)
+	a := newAppliance()
+	base := start(t, a)
+	do(t, ctx, "sign in", chromedp.Navigate(base+"/clustering"), chromedp.SetValue(chromedp.CSS("#account"), "admin"),
+		chromedp.SendKeys(chromedp.CSS("#password"), password+"\r"), sees("h1", "Clustering"))
+	do(t, ctx, "an edit of the clustering page is refused beside its field",
+		chromedp.SetValue(chromedp.CSS("#peer6"), "bad..name"), chromedp.Click(chromedp.CSS("button[name=save]")),
+		sees("#peer6-notes .finding", "bad..name is no address."))
+	if !ask[bool](t, ctx, `document.querySelector("#peer6").value === "bad..name"`) {
+		t.Error("what was typed is lost after a refusal")
+	}
+	do(t, ctx, "save", chromedp.SetValue(chromedp.CSS("#peer6"), "192.0.2.6"), chromedp.Click(chromedp.CSS("button[name=save]")), sees(".notice", "Saved"))
+	if got := a.lastCall().Args["Peer6"]; got != "192.0.2.6" {
+		t.Errorf("Peer6 of the saved page = %q, want 192.0.2.6", got)
+	}
+	a.change(func() { a.view.Peers[3].State, a.view.Peers[3].Cause = engine.PeerActive, "" })
+	do(t, ctx, "a badge changes by itself", sees("#peer4-status .badge", "Active"))
+	do(t, ctx, "acknowledge an alarm", chromedp.Navigate(base+"/alarms"), chromedp.Click(chromedp.CSS(`a[href*="id=20007"]`)), sees("h2", "20007"),
+		chromedp.SendKeys(chromedp.CSS("#comment"), "tonight\r"), sees(".notice", "Acknowledged"), sees("dd", "tonight"))
+	do(t, ctx, "ask with SQL", chromedp.Navigate(base+"/sql"), chromedp.SendKeys(chromedp.CSS("#statement"), "SELECT * FROM diag_zone"),
+		chromedp.Click(chromedp.CSS(".actions button")), sees("table.data td", "branch <b>"), sees("table.data td", "9007199254740993"))
+	do(t, ctx, "switch the language", chromedp.Click(chromedp.CSS("button[value=ja]")), sees("h2", "結果"), sees("nav.pages a", "クラスタリング"))
+	errors := ask[[]string](t, ctx, `[...document.querySelectorAll("[style],script:not([src]),style")].map(e => e.outerHTML.slice(0, 80))`)
+	if len(errors) > 0 {
+		t.Errorf("inline scripts or styles: %q", errors)
+	}
+}
+
+// TestPictures writes pictures of every page to the directory HEXAD_PICTURES:
+// for eyes, not for comparison.
+func TestPictures(t *testing.T) {
+	dir := os.Getenv("HEXAD_PICTURES")
+	if dir == "" {
+		t.Skip("HEXAD_PICTURES names no directory")
+	}
+	ctx := browser(t, 10*time.Minute)
+	a := newAppliance()
+	base := start(t, a)
+	shot := func(name, path string, width int64, dark bool, lang string, before ...chromedp.Action[chromedp.Void]) {
+		scheme := "light"
+		if dark {
+			scheme = "dark"
+		}
+		actions := append([]chromedp.Action[chromedp.Void]{chromedp.EmulateViewport(width, 800),
+			chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+				return err
+			}), chromedp.Navigate(base + path)}, before...)
+		if lang != "" {
+			actions = append(actions, chromedp.Click(chromedp.CSS("button[value="+lang+"]")), chromedp.WaitVisible(chromedp.CSS("html[lang="+lang+"] h1")))
+		}
+		do(t, ctx, name, actions...)
+		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wide := ask[[]string](t, ctx, `document.documentElement.scrollWidth > innerWidth ? [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, nav.pages")).slice(0, 5).map(e => e.outerHTML.slice(0, 120)) : []`)
+		if len(wide) > 0 {
+			t.Errorf("%s is wider than %d px: %s", name, width, strings.Join(wide, "\n"))
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shot("signin", "/sign-in", 1280, false, "")
+	do(t, ctx, "sign in", chromedp.SendKeys(chromedp.CSS("#password"), password+"\r"), sees("h1", "Overview"))
+	pages := map[string]string{"overview": "/", "clustering": "/clustering", "configuration": "/configuration?area=Zones", "found": "/configuration?q=e", "alarms": "/alarms",
+		"alarm": "/alarms/one?id=20007&node=n1", "sql": "/sql?database=cluster&statement=SELECT+1", "sqlerror": "/sql?database=cluster&statement=DELETE+FROM+x", "events": "/events", "history": "/history", "restart": "/restart"}
+	for name, path := range pages {
+		shot(name+"-light", path, 1280, false, "en")
+		shot(name+"-dark-ja", path, 1280, true, "ja")
+		shot(name+"-narrow", path, 360, false, "en")
+	}
+	shot("overview-narrow-dark-ja", "/", 320, true, "ja")
+	shot("overview-wide", "/", 1800, false, "en")
+	a.change(func() {
+		a.view.Writable, a.view.ReadOnly, a.view.PrimaryHere, a.view.PrimaryAddress = false, "this is not the configuration primary", false, "192.0.2.2"
+		a.view.Restart = []string{"the TLS mode changed to Enforcing", "cluster name"}
+		a.view.Entered.Name, a.view.Entered.TLSMode = "new.example.net", engine.Enforcing
+		a.view.Reset = &engine.Reset{Since: noon, From: a.view.Running.Peers, Keep: []string{"option keys", "SSH keys", "accounts", "IP addressing"}, Banner: engine.Text{EN: "The peer list was emptied.", JA: "ピアリストが空になりました。"}, Blocked: "the reset image is missing"}
+	})
+	shot("subordinate-clustering", "/clustering", 1280, false, "en")
+	shot("subordinate-configuration", "/configuration?area=Zones", 1280, true, "ja")
+	shot("subordinate-narrow", "/", 360, true, "ja")
+}
