@@ -2,9 +2,10 @@ package sqlstore
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rqlite/rqlite/v8/command/proto"
@@ -22,15 +23,25 @@ type Timers struct {
 // DefaultTimers survive a busy host; the loss of a leader costs about 2.4 s.
 var DefaultTimers = Timers{Heartbeat: time.Second, Election: time.Second, Lease: time.Second}
 
-// ClusterOptions is what a Cluster is made of. Node, Dir, Layer and Logger are
-// required.
+// Layer carries Raft between the peers for one store. The address given to Dial
+// is a node id. Connections are authenticated, past the fence and of the
+// store's generation: package engine/link. Close ends them, and may be called twice.
+type Layer interface {
+	net.Listener
+	Dial(address string, timeout time.Duration) (net.Conn, error)
+}
+
+// ClusterOptions is what a Cluster is made of. Dir, Node and Layer are required.
 type ClusterOptions struct {
 	Dir     string // each generation lives in Dir/<number>-<id>
 	Node    string // this peer's node id, which is its Raft id and address
 	Release string // the release that runs here
-	Layer   Layer
 	Logger  *slog.Logger
 	Timers  Timers // zero: DefaultTimers
+
+	// Layer makes the network of a store of generation g that is about to be
+	// opened; the one before is closed by then.
+	Layer func(g engine.Generation) Layer
 
 	// Forward hands a batch to the leader over the peer link, which answers
 	// with what ApplyForwarded returned there. Without it a peer that does not
@@ -75,8 +86,9 @@ func (o ClusterOptions) withDefaults() ClusterOptions {
 // for concurrent use.
 type Cluster struct {
 	o         ClusterOptions
-	trunk     *trunk
 	followers *followers
+
+	generation atomic.Pointer[engine.Generation] // of the store that is open or being opened
 
 	change sync.Mutex // held while the store is being replaced, from the first step to the last
 
@@ -90,14 +102,14 @@ type Cluster struct {
 var errClosed = engine.Errorf(engine.Unavailable, "the cluster database is not open")
 
 // NewCluster makes a Cluster without a store: Open, Found, Follow or Refound
-// give it one. It takes connections from o.Layer from now on.
+// give it one.
 func NewCluster(o ClusterOptions) *Cluster {
 	o = o.withDefaults()
-	return &Cluster{o: o, trunk: newTrunk(o.Layer), followers: newFollowers()}
+	return &Cluster{o: o, followers: newFollowers()}
 }
 
-// Close closes the store and the layer and waits for the last OnChange, so it
-// is not to be called from there. It may be called twice.
+// Close closes the store and waits for the last OnChange, so it is not to be
+// called from there. It may be called twice.
 func (c *Cluster) Close() error {
 	c.change.Lock()
 	defer c.change.Unlock()
@@ -108,23 +120,23 @@ func (c *Cluster) Close() error {
 	}
 	s := c.store
 	c.closed, c.store = true, nil
+	c.generation.Store(nil)
 	c.mu.Unlock()
 	if s == nil {
-		return c.trunk.close()
+		return nil
 	}
-	err := errors.Join(s.close(), c.trunk.close())
+	err := s.close()
 	<-s.watched
 	return err
 }
 
-// Generation is that of the open store; the zero Generation when none is open.
+// Generation is that of the store that is open or being opened; the zero
+// Generation when there is none. It never waits.
 func (c *Cluster) Generation() engine.Generation {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	if c.store == nil {
-		return engine.Generation{}
+	if g := c.generation.Load(); g != nil {
+		return *g
 	}
-	return c.store.generation
+	return engine.Generation{}
 }
 
 // Path is the database file of the open store, for read-only connections of

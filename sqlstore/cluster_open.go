@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/rqlite/rqlite/v8/command/proto"
-
 	"hexad/engine"
 )
 
@@ -59,13 +57,13 @@ func (c *Cluster) Directory(g engine.Generation) string { return c.o.directory(g
 // Internal with ErrDamaged when there is one that cannot be used; Unavailable
 // when another process has it. It never starts with an empty store instead.
 func (c *Cluster) Open(ctx context.Context, g engine.Generation) error {
-	return c.replace(ctx, func() (*raftStore, error) { return c.openExisting(g) })
+	return c.replace(ctx, g, func() (*raftStore, error) { return c.openExisting(ctx, g) })
 }
 
 // Follow makes an empty store of generation g, which waits to be added to the
 // group by its leader. A store of that generation that is here already is removed.
 func (c *Cluster) Follow(ctx context.Context, g engine.Generation) error {
-	return c.replace(ctx, func() (*raftStore, error) { return c.openNew(g, following) })
+	return c.replace(ctx, g, func() (*raftStore, error) { return c.openNew(ctx, g, following) })
 }
 
 // Switch closes the store and gets that of another generation. Readers wait
@@ -177,8 +175,8 @@ const foundingTime = 30 * time.Second
 func (c *Cluster) found(ctx context.Context, g engine.Generation, fill func(context.Context, *raftStore) error) error {
 	ctx, cancel := context.WithTimeout(ctx, foundingTime)
 	defer cancel()
-	return c.replace(ctx, func() (*raftStore, error) {
-		s, err := c.openNew(g, founding)
+	return c.replace(ctx, g, func() (*raftStore, error) {
+		s, err := c.openNew(ctx, g, founding)
 		if err != nil {
 			return nil, err
 		}
@@ -188,6 +186,9 @@ func (c *Cluster) found(ctx context.Context, g engine.Generation, fill func(cont
 		}
 		if err == nil {
 			err = fill(ctx, s)
+		}
+		if err == nil {
+			err = fileError("copy the cluster database", s.keep())
 		}
 		if err == nil {
 			err = s.mark(c.o.Node, complete)
@@ -201,20 +202,20 @@ func (c *Cluster) found(ctx context.Context, g engine.Generation, fill func(cont
 
 // replace closes the store there is and puts the one that open returns in its
 // place. Readers wait until it is there.
-func (c *Cluster) replace(ctx context.Context, open func() (*raftStore, error)) error {
+func (c *Cluster) replace(ctx context.Context, g engine.Generation, open func() (*raftStore, error)) error {
 	c.change.Lock()
 	defer c.change.Unlock()
 	if ctx.Err() != nil {
 		return engine.Errorf(engine.Unavailable, "the cluster database was not opened: %w", ctx.Err())
 	}
-	s, err := c.swap(open)
+	s, err := c.swap(g, open)
 	if err != nil {
 		return err
 	}
 	return s.settle(ctx, c.o.Node)
 }
 
-func (c *Cluster) swap(open func() (*raftStore, error)) (*raftStore, error) {
+func (c *Cluster) swap(g engine.Generation, open func() (*raftStore, error)) (*raftStore, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -227,9 +228,11 @@ func (c *Cluster) swap(open func() (*raftStore, error)) (*raftStore, error) {
 		c.store = nil
 	}
 	c.followers.reset()
+	c.generation.Store(&g)
 	s, err := open()
 	if err != nil {
 		c.failure = err
+		c.generation.Store(nil)
 		return nil, err
 	}
 	c.store, c.failure = s, nil
@@ -237,11 +240,20 @@ func (c *Cluster) swap(open func() (*raftStore, error)) (*raftStore, error) {
 	return s, nil
 }
 
-// settle waits until a group of one can be written and read.
+// settle waits until the store of a sole voter has applied its log and can be
+// written. In other groups that takes the contact with the leader.
 func (s *raftStore) settle(ctx context.Context, node string) error {
 	servers, err := s.servers()
-	if err != nil || len(servers) != 1 || servers[0].node != node || !servers[0].voter {
+	if err != nil {
 		return err
+	}
+	for _, sv := range servers {
+		if sv.voter != (sv.node == node) {
+			return nil
+		}
+	}
+	if len(servers) == 0 {
+		return nil
 	}
 	if err := s.awaitLeader(ctx); err != nil {
 		return err
@@ -252,7 +264,7 @@ func (s *raftStore) settle(ctx context.Context, node string) error {
 	return nil
 }
 
-func (c *Cluster) openExisting(g engine.Generation) (*raftStore, error) {
+func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftStore, error) {
 	dir := c.o.directory(g)
 	record, err := readRecord(dir)
 	switch {
@@ -268,7 +280,7 @@ func (c *Cluster) openExisting(g engine.Generation) (*raftStore, error) {
 	case record.State == complete && !exists(filepath.Join(dir, raftFile)):
 		return nil, damaged(dir, errors.New("the Raft log is missing"))
 	}
-	s, err := openRaft(c.o, c.trunk, dir, g)
+	s, err := openRaft(ctx, c.o, dir, g)
 	if err != nil {
 		if engine.CodeOf(err) == engine.Unavailable {
 			return nil, err
@@ -282,7 +294,7 @@ func (c *Cluster) openExisting(g engine.Generation) (*raftStore, error) {
 }
 
 // openNew opens an empty store; what is in its directory is removed first.
-func (c *Cluster) openNew(g engine.Generation, state storeState) (*raftStore, error) {
+func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeState) (*raftStore, error) {
 	if g.ID == "" || filepath.Base(g.ID) != g.ID {
 		return nil, engine.Errorf(engine.Invalid, "generation id %q cannot name a directory", g.ID)
 	}
@@ -300,7 +312,7 @@ func (c *Cluster) openNew(g engine.Generation, state storeState) (*raftStore, er
 	if err := errors.Join(writeRecord(dir, storeRecord{Node: c.o.Node, Generation: g, State: state}), syncDir(c.o.Dir)); err != nil {
 		return nil, fileError(doing, err)
 	}
-	s, err := openRaft(c.o, c.trunk, dir, g)
+	s, err := openRaft(ctx, c.o, dir, g)
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Internal, Message: "the new cluster database in " + dir + " could not be opened", Err: err}
 	}
@@ -367,8 +379,7 @@ func (c *Cluster) Backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = s.store.Backup(&proto.BackupRequest{Format: proto.BackupRequest_BACKUP_REQUEST_FORMAT_DELETE}, w)
-	if err != nil {
+	if err := s.backup(w); err != nil {
 		return &engine.Error{Code: engine.Unavailable, Message: "the cluster database could not be copied", Err: err}
 	}
 	return nil

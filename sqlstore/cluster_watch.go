@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -15,12 +16,18 @@ const watchPatience = 5 * time.Minute
 // watch tells OnChange of every change of s until s closes; c.mu is held.
 func (c *Cluster) watch(s *raftStore) {
 	s.watched = make(chan struct{})
+	go c.keepCopies(s)
 	go func() {
 		defer close(s.watched)
 		var last uint64
+		if s.copy != nil {
+			last = s.copy.index
+			c.changed(s, last)
+		}
 		for s.awaitChange(last + 1) {
 			last = s.store.DBAppliedIndex()
 			c.changed(s, last)
+			s.soil()
 		}
 	}()
 }
@@ -72,7 +79,7 @@ func (s *raftStore) arrived(node string) error {
 		return err
 	}
 	if record.State == following {
-		if err := s.mark(node, complete); err != nil {
+		if err := errors.Join(s.keep(), s.mark(node, complete)); err != nil {
 			return err
 		}
 	}

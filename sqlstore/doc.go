@@ -18,8 +18,8 @@
 //	cluster_migrate.go   migrations through Raft
 //	cluster_voters.go    which members vote, and moving the group there
 //	cluster_status.go    the state of the group and of this copy
+//	cluster_copy.go      the last copy, read until a restarted store has caught up
 //	cluster_watch.go     news of changes; how far the followers are
 //	raft.go              one rqlite store in one directory
-//	raft_layer.go        connections between the peers, shared by successive stores
 //	raft_log.go          the lines that rqlite and Raft write, as slog records
 package sqlstore

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -34,24 +35,43 @@ const (
 	databaseFile = "db.sqlite"
 )
 
+// nodeAddr is a node id as a net.Addr: Raft's address of a peer is its node id.
+type nodeAddr string
+
+func (nodeAddr) Network() string  { return "hexad" }
+func (a nodeAddr) String() string { return string(a) }
+
+// addressed is a layer whose address is the node id, whatever it says itself.
+type addressed struct {
+	Layer
+	addr nodeAddr
+}
+
+func (a addressed) Addr() net.Addr { return a.addr }
+
 // raftStore is one rqlite store open in the directory of one generation.
 type raftStore struct {
 	store      *store.Store
 	raft       *raft.Raft
 	dir        string
 	generation engine.Generation
-	branch     *branch
+	layer      Layer
 	logs       *raftLog
 
 	closing chan struct{} // closed when close begins
 	once    sync.Once
 	watched chan struct{} // closed when the watcher has ended; made by watch
 	whole   bool          // its record says complete; the watcher's
+
+	copy    *lastCopy // from before; nil when there was none
+	copying sync.Mutex
+	copied  uint64        // index of the newest copy
+	dirty   chan struct{} // there are changes to copy
 }
 
 // openRaft opens the store in dir, whatever is in it; an empty directory
 // becomes a store that waits to be bootstrapped or added to a group.
-func openRaft(o ClusterOptions, t *trunk, dir string, generation engine.Generation) (*raftStore, error) {
+func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engine.Generation) (*raftStore, error) {
 	if err := unlocked(filepath.Join(dir, raftFile)); err != nil {
 		return nil, err
 	}
@@ -59,7 +79,11 @@ func openRaft(o ClusterOptions, t *trunk, dir string, generation engine.Generati
 	if err != nil {
 		return nil, err
 	}
-	s := &raftStore{dir: dir, generation: generation, branch: t.branch(o.Node), logs: logs, closing: make(chan struct{})}
+	s := &raftStore{dir: dir, generation: generation, layer: o.Layer(generation), logs: logs,
+		closing: make(chan struct{}), dirty: make(chan struct{}, 1)}
+	if s.copy = openCopy(ctx, dir); s.copy != nil {
+		s.copied = s.copy.index
+	}
 	err = logs.capture(func() error { return s.open(o) })
 	if err != nil {
 		s.abandon()
@@ -77,7 +101,7 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	}()
 	conf := store.NewDBConfig()
 	conf.FKConstraints = true
-	s.store = store.New(s.branch, &store.Config{
+	s.store = store.New(addressed{s.layer, nodeAddr(o.Node)}, &store.Config{
 		DBConf: conf, Dir: s.dir, ID: o.Node,
 		Logger: log.New(s.logs.w, "[store] ", 0),
 	})
@@ -114,7 +138,7 @@ func inside[T any](st *store.Store, field string) (T, bool) {
 // abandon releases what a failed open has left open: rqlite forgets the Raft
 // log there, and its file lock would make the next try in this process wait for ever.
 func (s *raftStore) abandon() {
-	s.branch.Close()
+	s.layer.Close()
 	if s.store != nil {
 		f := reflect.ValueOf(s.store).Elem().FieldByName("boltStore")
 		if f.IsValid() && f.Kind() == reflect.Pointer && !f.IsNil() {
@@ -123,7 +147,15 @@ func (s *raftStore) abandon() {
 			}
 		}
 	}
+	s.release()
+}
+
+// release ends what surrounds the store.
+func (s *raftStore) release() {
 	s.logs.close()
+	if s.copy != nil {
+		s.copy.db.Close()
+	}
 }
 
 // unlocked fails when another process holds the Raft log: opening it would
@@ -147,15 +179,20 @@ func unlocked(path string) error {
 func (s *raftStore) close() (err error) {
 	s.once.Do(func() {
 		close(s.closing)
-		s.branch.Close()
-		err = s.store.Close(true)
-		s.logs.close()
+		s.layer.Close()
+		err = errors.Join(s.keep(), s.store.Close(true))
+		s.release()
 	})
 	return err
 }
 
 // path is the file of the database, for read-only connections.
-func (s *raftStore) path() string { return filepath.Join(s.dir, databaseFile) }
+func (s *raftStore) path() string {
+	if l := s.behindCopy(); l != nil {
+		return l.path
+	}
+	return filepath.Join(s.dir, databaseFile)
+}
 
 // bootstrap makes a new group with this peer as its only voter.
 func (s *raftStore) bootstrap(node string) error {
@@ -198,6 +235,9 @@ func (s *raftStore) awaitApplied(ctx context.Context, index uint64) error {
 
 // query runs fixed read-only statements on the own copy in one transaction.
 func (s *raftStore) query(statements ...statement) ([]*proto.QueryRows, error) {
+	if l := s.behindCopy(); l != nil {
+		return l.query(statements)
+	}
 	rows, _, err := s.store.Query(&proto.QueryRequest{
 		Request: &proto.Request{Transaction: true, Statements: encodeStatements(statements)},
 		Level:   proto.QueryRequest_QUERY_REQUEST_LEVEL_NONE,

@@ -6,11 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"hexad/engine"
 	"hexad/sqlstore"
 )
 
 // Board is a switchboard between the peers of one process: the layers it hands
-// out are connected by loopback TCP, and every link can be cut and healed.
+// out are connected by loopback TCP when their generations are equal, and every
+// link can be cut and healed.
 type Board struct {
 	mu     sync.Mutex
 	layers map[string]*layer
@@ -42,8 +44,8 @@ func NewBoard() (*Board, error) {
 func (b *Board) Close() error { return b.pairs.Close() }
 
 // Layer connects node to the board, in place of the layer it had before.
-func (b *Board) Layer(node string) sqlstore.Layer {
-	l := &layer{board: b, node: node, incoming: make(chan net.Conn), closed: make(chan struct{})}
+func (b *Board) Layer(node string, g engine.Generation) sqlstore.Layer {
+	l := &layer{board: b, node: node, generation: g, incoming: make(chan net.Conn), closed: make(chan struct{})}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.layers[node] = l
@@ -97,34 +99,41 @@ func (b *Board) nodes() []string {
 
 var errCut = errors.New("link cut")
 
-func (b *Board) dial(from, to string) (net.Conn, error) {
+func (b *Board) dial(from *layer, to string) (net.Conn, error) {
+	k := linkOf(from.node, to)
 	b.mu.Lock()
-	target, cut := b.layers[to], b.cut[linkOf(from, to)]
+	target, cut := b.layers[to], b.cut[k]
 	b.mu.Unlock()
-	if cut || target == nil {
+	if cut || target == nil || target.generation.ID != from.generation.ID {
 		return nil, errCut
 	}
 	near, far, err := b.pair()
 	if err != nil {
 		return nil, err
 	}
+	if !b.keep(k, near, far) || !from.keep(near) || !target.keep(far) {
+		near.Close()
+		far.Close()
+		return nil, errCut
+	}
 	select {
 	case target.incoming <- far:
+		return near, nil
 	case <-target.closed:
 		near.Close()
-		far.Close()
 		return nil, errCut
 	}
+}
+
+// keep remembers the ends of a connection for Cut; false when the link is cut.
+func (b *Board) keep(k link, ends ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k := linkOf(from, to)
 	if b.cut[k] {
-		near.Close()
-		far.Close()
-		return nil, errCut
+		return false
 	}
-	b.conns[k] = append(b.conns[k], near, far)
-	return near, nil
+	b.conns[k] = append(b.conns[k], ends...)
+	return true
 }
 
 // pair makes both ends of one loopback connection.
@@ -141,13 +150,25 @@ func (b *Board) pair() (near, far net.Conn, err error) {
 	return near, far, nil
 }
 
-// layer is one node's connection to the board.
+// layer is the network of one store of one node.
 type layer struct {
-	board    *Board
-	node     string
-	incoming chan net.Conn
-	closed   chan struct{}
-	once     sync.Once
+	board      *Board
+	node       string
+	generation engine.Generation
+	incoming   chan net.Conn
+	closed     chan struct{}
+
+	mu    sync.Mutex
+	conns []net.Conn
+	ended bool
+}
+
+// keep remembers a connection for Close; false when the layer is closed.
+func (l *layer) keep(c net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.conns = append(l.conns, c)
+	return !l.ended
 }
 
 func (l *layer) Accept() (net.Conn, error) {
@@ -160,17 +181,21 @@ func (l *layer) Accept() (net.Conn, error) {
 }
 
 func (l *layer) Close() error {
-	l.once.Do(func() { close(l.closed) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return nil
+	}
+	l.ended = true
+	close(l.closed)
+	for _, c := range l.conns {
+		c.Close()
+	}
 	return nil
 }
 
-func (l *layer) Addr() net.Addr { return nodeAddr(l.node) }
+func (l *layer) Addr() net.Addr { return l.board.pairs.Addr() }
 
 func (l *layer) Dial(address string, _ time.Duration) (net.Conn, error) {
-	return l.board.dial(l.node, address)
+	return l.board.dial(l, address)
 }
-
-type nodeAddr string
-
-func (nodeAddr) Network() string  { return "board" }
-func (a nodeAddr) String() string { return string(a) }

@@ -199,7 +199,8 @@ func Until(t testing.TB, what string, f func() error) {
 // connect gives p a fresh Cluster without a store.
 func (g *Group) connect(p *Peer) {
 	o := sqlstore.ClusterOptions{
-		Dir: p.Dir, Node: p.Node, Release: Release, Layer: g.Board.Layer(p.Node), Timers: Timers,
+		Dir: p.Dir, Node: p.Node, Release: Release, Timers: Timers,
+		Layer: func(gen engine.Generation) sqlstore.Layer { return g.Board.Layer(p.Node, gen) },
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return g.forward(ctx, p, leader, batch)
 		},
