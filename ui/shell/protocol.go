@@ -15,11 +15,11 @@ const SocketName = "admin.sock"
 const (
 	MaxRequest     = 8 << 20 // bytes of a request: an import
 	MaxResponse    = 64 << 20
-	MaxConnections = 32
+	MaxConnections = 128
 )
 
 // Request is one line of JSON to the socket: lines that arrived together, one
-// call, or a word to complete. One connection carries one request.
+// call, or a word to complete. A connection carries any number, one after the other.
 type Request struct {
 	Lines    []string        `json:"lines,omitempty"`
 	Call     *Call           `json:"call,omitempty"`

@@ -20,9 +20,10 @@ import (
 	"hexad/ui/command"
 )
 
-// Times of one request.
+// Times of a request and of a connection.
 const (
 	readTimeout  = 10 * time.Second
+	idleTimeout  = 2 * time.Minute // between two requests of one connection
 	runTimeout   = 2 * time.Minute
 	writeTimeout = 10 * time.Second
 )
@@ -133,15 +134,36 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) {
 		s.refuse(conn, err)
 		return
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(readTimeout))
-	request, err := readRequest(conn)
-	if err != nil {
-		s.refuse(conn, err)
-		return
+	// A connection that waits for its next request does not hold up the end.
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
+	in := bufio.NewReader(conn)
+	patience := readTimeout
+	for {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		if ctx.Err() != nil {
+			return
+		}
+		request, err := readRequest(in)
+		switch {
+		case errors.Is(err, io.EOF), patience == idleTimeout && errors.Is(err, os.ErrDeadlineExceeded):
+			return
+		case err != nil:
+			s.refuse(conn, err)
+			return
+		}
+		if !s.carryOut(ctx, conn, request) {
+			return
+		}
+		patience = idleTimeout
 	}
+}
+
+// carryOut answers one request; what is being carried out is finished even
+// when the server ends meanwhile. It reports whether the answer was delivered.
+func (s *Server) carryOut(ctx context.Context, conn *net.UnixConn, request Request) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), runTimeout)
 	defer cancel()
-	s.write(conn, s.respond(ctx, request))
+	return s.write(conn, s.respond(ctx, request))
 }
 
 func (s *Server) respond(ctx context.Context, r Request) Response {
@@ -178,18 +200,22 @@ func (s *Server) refuse(conn *net.UnixConn, err error) {
 	s.write(conn, Response{Answers: []Reply{{Lines: []string{"ERROR: " + f.Message}, Error: f}}})
 }
 
-func (s *Server) write(conn *net.UnixConn, r Response) {
+func (s *Server) write(conn *net.UnixConn, r Response) bool {
 	_ = conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if err := json.NewEncoder(conn).Encode(r); err != nil {
+	err := json.NewEncoder(conn).Encode(r)
+	if err != nil {
 		s.log.Debug("answer not delivered", "module", "shell", "err", err)
 	}
+	return err == nil
 }
 
-// readRequest reads one bounded line of JSON.
-func readRequest(r io.Reader) (Request, error) {
+// readRequest reads one bounded line of JSON; io.EOF when there is none.
+func readRequest(r *bufio.Reader) (Request, error) {
 	var request Request
-	line, err := bufio.NewReader(io.LimitReader(r, MaxRequest+1)).ReadBytes('\n')
+	line, err := readLine(r)
 	switch {
+	case len(line) == 0 && errors.Is(err, io.EOF):
+		return request, io.EOF
 	case len(line) > MaxRequest:
 		return request, engine.Errorf(engine.Invalid, "the request is longer than %d bytes", MaxRequest).With("", "import the file in parts")
 	case err != nil && !errors.Is(err, io.EOF):
@@ -201,6 +227,18 @@ func readRequest(r io.Reader) (Request, error) {
 		return request, &engine.Error{Code: engine.Invalid, Message: "the request is not understood", Remedy: "use the hexad of the same release", Err: err}
 	}
 	return request, nil
+}
+
+// readLine reads up to the end of a line, or one byte more than a request may have.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		if !errors.Is(err, bufio.ErrBufferFull) || len(line) > MaxRequest {
+			return line, err
+		}
+	}
 }
 
 // allowed refuses everybody but root and the user that hexad runs as.

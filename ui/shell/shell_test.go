@@ -290,6 +290,28 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// TestSocketStays: a connection carries one request after the other, and one
+// that waits does not hold up the end.
+func TestSocketStays(t *testing.T) {
+	t.Parallel()
+	_, table := newTable(t)
+	conn, err := net.Dial("unix", filepath.Join(server(t, table), shell.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	in := json.NewDecoder(conn)
+	for n := range 3 {
+		if _, err := io.WriteString(conn, `{"lines":["xStatus Alternates"]}`+"\n"); err != nil {
+			t.Fatal(err)
+		}
+		var response shell.Response
+		if err := in.Decode(&response); err != nil || response.Answers[0].Error != nil {
+			t.Fatalf("answer %d = %+v, %v", n, response, err)
+		}
+	}
+}
+
 func TestSocketBounds(t *testing.T) {
 	t.Parallel()
 	_, table := newTable(t)
