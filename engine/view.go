@@ -34,9 +34,9 @@ type PeerView struct {
 	Address      string    `json:"address"`
 	Node         string    `json:"node,omitempty"`
 	State        PeerState `json:"state"`
-	Cause        string    `json:"cause,omitempty"` // why Failed
-	Since        time.Time `json:"since"`           // when State was entered
-	Certificate  string    `json:"certificate"`     // Valid, Invalid, Unknown
+	Cause        string    `json:"cause"`       // why Failed
+	Since        time.Time `json:"since"`       // when State was entered
+	Certificate  string    `json:"certificate"` // Valid, Invalid, Unknown
 	Reason       string    `json:"certificate_reason,omitempty"`
 	Fingerprint  string    `json:"fingerprint,omitempty"`
 	Pin          string    `json:"pin"` // none, pinned, changed

@@ -207,6 +207,20 @@ func (t *Tracker) Reconcile(_ context.Context, source string, conditions []Condi
 	t.flush()
 }
 
+// Settle says that whatever finds the alarms of these numbers has looked since
+// the start: those of the last run that nobody found again are lowered.
+func (t *Tracker) Settle(_ context.Context, ids []int) {
+	t.mu.Lock()
+	for n, s := range t.raised {
+		if s.holders[restored] && slices.Contains(ids, n.id) {
+			s.lowerAt = time.Time{}
+			t.release(n, restored)
+		}
+	}
+	t.mu.Unlock()
+	t.flush()
+}
+
 // hold records that source finds n. again counts it as a new occurrence.
 func (t *Tracker) hold(n name, source string, params map[string]string, again bool) {
 	kind, known := Kind(n.id)

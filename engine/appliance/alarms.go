@@ -54,6 +54,8 @@ func (c alarms) Reconcile(ctx context.Context, source string, conditions []clust
 	c.a.tracker.Reconcile(ctx, source, list)
 }
 
+func (c alarms) Settle(ctx context.Context, ids []int) { c.a.tracker.Settle(ctx, ids) }
+
 // kind is the catalogue entry of an alarm; an unknown ID has no texts.
 func kind(id int) engine.Alarm {
 	k, ok := alarm.Kind(id)

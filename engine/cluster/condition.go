@@ -13,6 +13,8 @@ import (
 // Alarms that clustering itself raises; the rules raise the others.
 // Source: reference 4.2.
 const (
+	firstClusterAlarm  = 20003
+	lastClusterAlarm   = 20026
 	alarmCommunication = 20004
 	alarmDatabase      = 20006
 	alarmRestart       = 20007
@@ -44,6 +46,7 @@ func (s *Service) evaluate(ctx context.Context) {
 	tick := time.NewTicker(s.o.Beat)
 	defer tick.Stop()
 	var ruled time.Time
+	started, settled := time.Now(), false
 	for {
 		kicked := false
 		select {
@@ -58,7 +61,31 @@ func (s *Service) evaluate(ctx context.Context) {
 			ruled = time.Now()
 		}
 		s.o.Alarms.Reconcile(ctx, "cluster", s.conditions())
+		if !settled {
+			settled = s.settle(ctx, time.Since(started))
+		}
 	}
+}
+
+// settle lowers what held before the start and does not hold any more: what
+// only this system's own page decides at once, the rest when every peer
+// answers or has had the time to.
+func (s *Service) settle(ctx context.Context, running time.Duration) bool {
+	s.o.Alarms.Settle(ctx, []int{alarmRestart, alarmTLSRestart, alarmPermissive})
+	if s.joining() && running < 2*settle {
+		return false
+	}
+	for _, snap := range s.snapshots() {
+		if (snap.state != engine.PeerActive || !snap.dbUp) && running < settle+time.Second {
+			return false
+		}
+	}
+	ids := []int{alarmPeerKey, alarmRemoved, alarmReadOnly}
+	for id := firstClusterAlarm; id <= lastClusterAlarm; id++ {
+		ids = append(ids, id)
+	}
+	s.o.Alarms.Settle(ctx, ids)
+	return true
 }
 
 func (s *Service) askRules(ctx context.Context) {
@@ -82,6 +109,10 @@ func (s *Service) conditions() []Condition {
 		add(alarmRestart, map[string]string{"reasons": strings.Join(restart, ", ")})
 	}
 	if len(page.Running.Peers) == 0 {
+		if others := s.others(page.Entered.Peers); len(others) > 0 && page.Reset == nil {
+			// Saved on a joining peer: it talks to them after its restart.
+			add(alarmCommunication, map[string]string{"peers": strings.Join(others, " ")})
+		}
 		return append(out, conditionsOf(found)...)
 	}
 	if page.Entered.TLSMode != page.Running.TLSMode && len(page.Entered.Peers) > 0 {
@@ -105,11 +136,11 @@ func (s *Service) contactConditions(agreed engine.Agreed) []Condition {
 		if snap.state == engine.PeerFailed {
 			silent = append(silent, snap.address)
 		}
-		if snap.port != 0 {
+		if snap.port != 0 && snap.state == engine.PeerFailed {
 			ports = append(ports, snap.address)
 			portSet[snap.port] = true
 		}
-		if snap.node != "" && (snap.dbTried && !snap.dbUp || snap.state == engine.PeerFailed && snap.silent) {
+		if snap.node != "" && (snap.dbDown || snap.state == engine.PeerFailed && snap.silent) {
 			database = append(database, snap.address)
 		}
 		if snap.node == agreed.Primary && snap.state == engine.PeerFailed {
@@ -183,6 +214,18 @@ func (s *Service) storeConditions(agreed engine.Agreed) []Condition {
 	}
 	if s.stuck() {
 		out = append(out, Condition{ID: alarmStuck, Params: map[string]string{"peer": s.o.Host().Address}})
+	}
+	return out
+}
+
+// others are the entries of a list that do not denote this system.
+func (s *Service) others(peers []string) []string {
+	own := s.indexOf(peers)
+	var out []string
+	for i, address := range peers {
+		if i+1 != own {
+			out = append(out, address)
+		}
 	}
 	return out
 }

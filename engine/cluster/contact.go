@@ -65,7 +65,7 @@ func (s *Service) arrange(ctx context.Context) {
 		}
 		p := s.peers[key]
 		if p == nil {
-			p = &peer{address: m.Address, since: time.Now()}
+			p = &peer{address: m.Address, since: time.Now(), born: time.Now(), shown: engine.PeerUnknown}
 			s.peers[key] = p
 		}
 		p.become(m)
@@ -92,7 +92,7 @@ func (p *peer) become(m engine.Member) {
 	}
 	p.node, p.key = m.Node, m.Fingerprint
 	p.up, p.rtts, p.facts = false, nil, engine.Facts{}
-	p.dbTried, p.dbUp = false, false
+	p.dbTried, p.dbUp, p.met, p.dbMet = false, false, false, false
 }
 
 // contact keeps exchanging facts with one peer until ctx ends.

@@ -94,6 +94,9 @@ type Config interface {
 // Alarms takes the complete set of conditions that hold.
 type Alarms interface {
 	Reconcile(ctx context.Context, source string, conditions []Condition)
+	// Settle lowers those alarms of these numbers that held before the start
+	// and that no Reconcile has found since.
+	Settle(ctx context.Context, ids []int)
 }
 
 // Condition is one alarm that holds now.

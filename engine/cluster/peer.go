@@ -38,16 +38,25 @@ type peer struct {
 	dbTried bool
 	dbUp    bool
 	dbCause string
+	// What was never there is Unknown for the time that contact may take; then
+	// its silence counts.
+	born       time.Time
+	shown      engine.PeerState
+	met, dbMet bool
 }
 
 // state is what the clustering page shows for this entry.
 func (p *peer) state() engine.PeerState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.stateLocked()
+}
+
+func (p *peer) stateLocked() engine.PeerState {
 	switch {
 	case p.up:
 		return engine.PeerActive
-	case p.tried:
+	case p.tried && (p.met || time.Since(p.born) > settle):
 		return engine.PeerFailed
 	default:
 		return engine.PeerUnknown
@@ -64,6 +73,7 @@ func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now ti
 		p.rtts = p.rtts[:0]
 	}
 	p.tried, p.up, p.cause, p.port, p.silent = true, true, "", 0, false
+	p.met, p.shown = true, engine.PeerActive
 	p.facts, p.heard = f, now
 	if seenAs != "" {
 		p.seenAs = seenAs
@@ -80,12 +90,13 @@ func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now ti
 func (p *peer) failed(cause string, port int, silent bool, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := p.up || !p.tried
-	if changed {
-		p.since = now
-	}
 	p.tried, p.up, p.cause, p.port, p.silent = true, false, cause, port, silent
-	return changed
+	state := p.stateLocked()
+	changed := p.shown != state
+	if changed {
+		p.since, p.shown = now, state
+	}
+	return changed && state == engine.PeerFailed
 }
 
 // database notes whether the database port of the peer is connected, and
@@ -95,6 +106,7 @@ func (p *peer) database(up bool, cause string) bool {
 	defer p.mu.Unlock()
 	changed := p.dbUp != up || !p.dbTried
 	p.dbTried, p.dbUp, p.dbCause = true, up, cause
+	p.dbMet = p.dbMet || up
 	return changed
 }
 
@@ -114,16 +126,17 @@ type snapshot struct {
 	since, heard                      time.Time
 	facts                             engine.Facts
 	rtt                               float64
-	silent, dbTried, dbUp             bool
+	silent, dbUp, dbDown              bool
 	dbCause                           string
 }
 
 func (p *peer) snapshot() snapshot {
-	s := snapshot{state: p.state()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	s := snapshot{state: p.stateLocked()}
 	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
 	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
-	s.silent, s.dbTried, s.dbUp, s.dbCause = p.silent, p.dbTried, p.dbUp, p.dbCause
+	s.silent, s.dbUp, s.dbCause = p.silent, p.dbUp, p.dbCause
+	s.dbDown = p.dbTried && !p.dbUp && (p.dbMet || time.Since(p.born) > settle)
 	return s
 }

@@ -17,7 +17,7 @@ import (
 	"hexad/engine"
 )
 
-const labHelp = `hexad lab [--peers N] [--data-dir DIR] [--keep]
+const labHelp = `hexad lab [--peers N] [--data-dir DIR] [--network 127.0.1] [--keep]
 
 Runs a whole cluster on this machine: N peers at 127.0.1.1 to 127.0.1.N, with the
 standard ports, formed with the commands that administrators use. Prints the
@@ -39,6 +39,7 @@ var labPorts = []int{8443, 4371, 4372}
 // lab is a running lab.
 type lab struct {
 	dir      string
+	network  string // the first three numbers of the peers' addresses
 	password string
 	peers    []*labPeer
 	printing sync.Mutex
@@ -50,6 +51,7 @@ type lab struct {
 func Lab(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := newTool("lab", labHelp, stdin, stdout, stderr)
 	peers := t.flags.Int("peers", 3, "how many peers, 1 to 6")
+	network := t.flags.String("network", "127.0.1", "first three numbers of the peers' addresses, 127.0.1 to 127.255.255: two labs can run side by side")
 	keep := t.flags.Bool("keep", false, "keep the directory that the lab made for itself")
 	t.flags.Lookup("data-dir").DefValue = ""
 	t.flags.Lookup("data-dir").Usage = "directory that keeps the lab; without, a temporary one"
@@ -61,6 +63,8 @@ func Lab(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return t.usage("unexpected argument %q", t.flags.Arg(0))
 	case *peers < 1 || *peers > engine.MaxPeers:
 		return t.usage("--peers: a cluster has 1 to %d peers", engine.MaxPeers)
+	case !net.ParseIP(*network + ".1").IsLoopback():
+		return t.usage("--network: %q is not the beginning of a loopback address; for example: --network 127.0.2", *network)
 	}
 	dir, cleanup, err := labDir(t.flags.Changed("data-dir"), t.dataDir, *keep)
 	if err != nil {
@@ -74,7 +78,7 @@ func Lab(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		*peers = found
 	}
-	l := &lab{dir: dir, out: stdout}
+	l := &lab{dir: dir, network: *network, out: stdout}
 	if err := l.run(ctx, *peers); err != nil {
 		if ctx.Err() == nil {
 			return t.fail(err)
@@ -123,7 +127,7 @@ func (l *lab) run(ctx context.Context, count int) error {
 	if err := l.makePassword(); err != nil {
 		return err
 	}
-	if err := free(ctx, count); err != nil {
+	if err := l.free(ctx, count); err != nil {
 		return err
 	}
 	ended := make(chan error, count)
@@ -159,10 +163,10 @@ func (l *lab) run(ctx context.Context, count int) error {
 }
 
 // free tells early that a port of the lab is taken: by another lab, most often.
-func free(ctx context.Context, count int) error {
+func (l *lab) free(ctx context.Context, count int) error {
 	for n := 1; n <= count; n++ {
 		for _, port := range labPorts {
-			address := fmt.Sprintf("127.0.1.%d:%d", n, port)
+			address := fmt.Sprintf("%s.%d:%d", l.network, n, port)
 			listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 			if err != nil {
 				return &engine.Error{Code: engine.Unavailable, Message: "the lab needs " + address + ", which is taken", Item: "address",

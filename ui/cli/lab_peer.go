@@ -40,7 +40,7 @@ func (l *lab) start(n int, ended chan<- error) (*labPeer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	p := &labPeer{n: n, address: fmt.Sprintf("127.0.1.%d", n), dir: filepath.Join(l.dir, fmt.Sprintf("peer%d", n)),
+	p := &labPeer{n: n, address: fmt.Sprintf("%s.%d", l.network, n), dir: filepath.Join(l.dir, fmt.Sprintf("peer%d", n)),
 		logName: filepath.Join(l.dir, fmt.Sprintf("peer%d.log", n)), done: make(chan struct{})}
 	log, err := os.OpenFile(p.logName, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
