@@ -240,8 +240,9 @@ func (s *Server) conflict(c echo.Context, base int64, made []edit) (*Configurati
 	for _, m := range made {
 		paths = append(paths, m.path)
 	}
+	// An item that was typed by its path may not exist: then it has no value now.
 	now, err := s.options.Configuration.Items(ctx, ItemQuery{Paths: paths, Limit: len(paths)})
-	if err != nil {
+	if err != nil && engine.CodeOf(err) != engine.NotFound {
 		return nil, err
 	}
 	out := &ConfigurationConflict{Base: base}

@@ -43,3 +43,6 @@ func isFile(t *template.Template) bool {
 	n := t.Name()
 	return len(n) > 5 && n[len(n)-5:] == ".html"
 }
+
+// NewLimiter makes the limiter of sign-ins.
+var NewLimiter = newLimiter
