@@ -187,7 +187,7 @@ func testFixture(st *state, L *lua.LState) int {
 	if !ok {
 		L.RaiseError("no fixture %q (there are %s)", clip(name, 64), strings.Join(sorted(all), ", "))
 	}
-	L.Push(toLua(reflect.ValueOf(input)))
+	L.Push(encoder{}.toLua(reflect.ValueOf(input)))
 	return 1
 }
 

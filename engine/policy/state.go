@@ -23,6 +23,7 @@ type state struct {
 	env      *lua.LTable // the globals of every policy
 	data     dataTables
 	tables   map[string]*lua.LTable // data tables, built once
+	peers    map[string]*lua.LTable // records of peers, by their contents
 	regexp   map[string]*program
 	programs int // their steps
 	ipairs   *lua.LFunction
@@ -49,7 +50,7 @@ type Why struct {
 
 func newState(data dataTables) *state {
 	settle()
-	st := &state{b: &budget{}, data: data, tables: map[string]*lua.LTable{}, regexp: map[string]*program{}}
+	st := &state{b: &budget{}, data: data, tables: map[string]*lua.LTable{}, peers: map[string]*lua.LTable{}, regexp: map[string]*program{}}
 	st.L = lua.NewState(lua.Options{
 		CallStackSize: maxCallDepth, RegistrySize: 1024, RegistryMaxSize: maxRegistry, RegistryGrowStep: 1024,
 		SkipOpenLibs: true,
@@ -136,7 +137,8 @@ func (st *state) faultOf(err error) *fault {
 // errorText is what people read of a Lua error: never an address.
 func (st *state) errorText(e *lua.ApiError) string {
 	if s, ok := e.Object.(lua.LString); ok {
-		return hideAddresses(clip(string(s), 1024))
+		s := strings.Replace(clip(string(s), 1024), "__len undefined", "attempt to get the length of what is neither a table nor a string", 1)
+		return hideAddresses(s)
 	}
 	if e.Object == nil || e.Object == lua.LNil {
 		if e.Cause != nil {

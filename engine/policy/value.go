@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -10,6 +11,8 @@ import (
 	"sync"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"hexad/engine"
 )
 
 // field is one field of an input type, by its JSON name.
@@ -43,10 +46,17 @@ func fieldsOf(t reflect.Type) []inputField {
 	return out
 }
 
+// encoder makes Lua values of Go values. With a cache, records of peers that
+// were seen before are the same read-only tables again: they are large and
+// seldom change.
+type encoder struct{ peers map[string]*lua.LTable }
+
+var peerRecord = reflect.TypeFor[engine.PeerRecord]()
+
 // toLua builds the Lua form of a Go value: structs by their JSON names, maps
 // in key order, nil for nil pointers and for empty fields marked omitempty.
 // A nil slice or map is an empty table.
-func toLua(v reflect.Value) lua.LValue {
+func (e encoder) toLua(v reflect.Value) lua.LValue {
 	switch v.Kind() {
 	case reflect.Bool:
 		return lua.LBool(v.Bool())
@@ -62,34 +72,64 @@ func toLua(v reflect.Value) lua.LValue {
 		if v.IsNil() {
 			return lua.LNil
 		}
-		return toLua(v.Elem())
+		return e.toLua(v.Elem())
 	case reflect.Slice, reflect.Array:
 		t := newTable(v.Len(), 0)
 		for i := range v.Len() {
-			t.RawSetInt(i+1, toLua(v.Index(i)))
+			t.RawSetInt(i+1, e.toLua(v.Index(i)))
 		}
 		return t
 	case reflect.Map:
-		t := newTable(0, v.Len())
-		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(a.String(), b.String()) })
-		for _, k := range keys {
-			t.RawSetString(k.String(), toLua(v.MapIndex(k)))
-		}
-		return t
+		return e.mapping(v)
 	case reflect.Struct:
-		fields := fieldsOf(v.Type())
-		t := newTable(0, len(fields))
-		for _, f := range fields {
-			value := v.FieldByIndex(f.index)
-			if f.omitEmpty && value.IsZero() {
-				continue
-			}
-			t.RawSetString(f.name, toLua(value))
+		if e.peers != nil && v.Type() == peerRecord {
+			return e.peer(v)
 		}
-		return t
+		return e.fields(v)
 	}
 	return lua.LNil
+}
+
+func (e encoder) mapping(v reflect.Value) lua.LValue {
+	t := newTable(0, v.Len())
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return cmp.Compare(a.String(), b.String()) })
+	for _, k := range keys {
+		t.RawSetString(k.String(), e.toLua(v.MapIndex(k)))
+	}
+	return t
+}
+
+func (e encoder) fields(v reflect.Value) *lua.LTable {
+	fields := fieldsOf(v.Type())
+	t := newTable(0, len(fields))
+	for _, f := range fields {
+		value := v.FieldByIndex(f.index)
+		if f.omitEmpty && value.IsZero() {
+			continue
+		}
+		t.RawSetString(f.name, e.toLua(value))
+	}
+	return t
+}
+
+const maxCachedPeers = 32
+
+// peer finds a record by its contents, since what it points to may change.
+func (e encoder) peer(v reflect.Value) lua.LValue {
+	key, err := json.Marshal(v.Interface())
+	if err != nil {
+		return e.fields(v)
+	}
+	t := e.peers[string(key)]
+	if t == nil {
+		if len(e.peers) >= maxCachedPeers {
+			clear(e.peers)
+		}
+		t = e.fields(v)
+		e.peers[string(key)] = t
+	}
+	return t
 }
 
 var tables = &lua.LState{}
@@ -98,7 +138,7 @@ func newTable(array, hash int) *lua.LTable { return tables.CreateTable(array, ha
 
 // inputTable is the read-only table of an input.
 func (st *state) inputTable(input any) *lua.LTable {
-	t := toLua(reflect.ValueOf(input)).(*lua.LTable)
+	t := encoder{peers: st.peers}.toLua(reflect.ValueOf(input)).(*lua.LTable)
 	st.freeze(t)
 	return t
 }
