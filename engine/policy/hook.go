@@ -29,16 +29,16 @@ type hook struct {
 	warn     func(answer any) any   // the answer in mode warn; nil for findings
 }
 
-var scalarText = shape{kind: text}
+var scalarText = shape{kind: textKind}
 
 // findingShape is one finding. Source: reference/policy-api.md section 6.
-var findingShape = shape{kind: record, needs: []string{"id", "severity"}, fields: map[string]shape{
-	"id": scalarText, "severity": {kind: text, enum: []string{"info", "warning", "error"}},
-	"peer": scalarText, "field": scalarText, "params": {kind: params},
-	"fix": {kind: record, fields: map[string]shape{"set": scalarText, "to": scalarText, "page": scalarText}},
+var findingShape = shape{kind: recordKind, needs: []string{"id", "severity"}, fields: map[string]shape{
+	"id": scalarText, "severity": {kind: textKind, enum: []string{"info", "warning", "error"}},
+	"peer": scalarText, "field": scalarText, "params": {kind: paramsKind},
+	"fix": {kind: recordKind, fields: map[string]shape{"set": scalarText, "to": scalarText, "page": scalarText}},
 }}
 
-var findingsShape = shape{kind: list, elem: &findingShape, max: 200}
+var findingsShape = shape{kind: listKind, elem: &findingShape, max: 200}
 
 var hooks = []*hook{
 	{name: "cluster.validate", kind: findings, limits: ControlLimits, answer: findingsShape, fixtures: clusterFixtures},
@@ -46,16 +46,16 @@ var hooks = []*hook{
 	{name: "peer.prerequisites", kind: findings, limits: ControlLimits, answer: findingsShape, fixtures: prerequisiteFixtures},
 	{
 		name: "cluster.peers_changed", kind: decision, limits: ControlLimits, optional: true, fixtures: peersChangedFixtures,
-		answer: shape{kind: record, needs: []string{"reset"}, fields: map[string]shape{
-			"reset": {kind: text, enum: []string{"arm", "disarm", "keep_armed", "none"}},
-			"keep":  {kind: list, elem: &scalarText, max: 20}, "banner": scalarText, "blocked": scalarText,
+		answer: shape{kind: recordKind, needs: []string{"reset"}, fields: map[string]shape{
+			"reset": {kind: textKind, enum: []string{"arm", "disarm", "keep_armed", "none"}},
+			"keep":  {kind: listKind, elem: &scalarText, max: 20}, "banner": scalarText, "blocked": scalarText,
 		}},
 		verify: verifyReset,
 	},
 	{
 		name: "peer.identity", kind: decision, limits: ControlLimits, optional: true, fixtures: identityFixtures,
-		answer: shape{kind: record, needs: []string{"action"}, fields: map[string]shape{
-			"action": {kind: text, enum: []string{"accept", "reject"}}, "name": scalarText, "reason": scalarText,
+		answer: shape{kind: recordKind, needs: []string{"action"}, fields: map[string]shape{
+			"action": {kind: textKind, enum: []string{"accept", "reject"}}, "name": scalarText, "reason": scalarText,
 		}},
 		warn: acceptAnyway,
 	},
@@ -118,11 +118,11 @@ type meta struct {
 	malformed error
 }
 
-var languages = shape{kind: record, needs: []string{"en"}, fields: map[string]shape{"en": scalarText, "ja": scalarText}}
+var languages = shape{kind: recordKind, needs: []string{"en"}, fields: map[string]shape{"en": scalarText, "ja": scalarText}}
 
-var metaShape = shape{kind: record, needs: []string{"name", "api", "hook", "order", "title"}, fields: map[string]shape{
-	"name": scalarText, "api": {kind: number_}, "hook": scalarText, "order": {kind: number_}, "title": languages,
-	"uses": {kind: record, fields: map[string]shape{"data": {kind: list, elem: &scalarText, max: 20}}},
+var metaShape = shape{kind: recordKind, needs: []string{"name", "api", "hook", "order", "title"}, fields: map[string]shape{
+	"name": scalarText, "api": {kind: numberKind}, "hook": scalarText, "order": {kind: numberKind}, "title": languages,
+	"uses": {kind: recordKind, fields: map[string]shape{"data": {kind: listKind, elem: &scalarText, max: 20}}},
 }}
 
 // declarePolicy is policy{…}: it notes the declaration and returns its table.

@@ -156,12 +156,12 @@ type shape struct {
 type kind int
 
 const (
-	text kind = iota
-	number_
-	flag
-	list
-	record
-	params // a map of names to scalars, which become texts
+	textKind kind = iota
+	numberKind
+	flagKind
+	listKind
+	recordKind
+	paramsKind // a map of names to scalars, which become texts
 )
 
 // decoder turns an answer into Go values of its shape: string, float64, bool,
@@ -170,21 +170,21 @@ type decoder struct{ bytes int }
 
 func (d *decoder) decode(v lua.LValue, s shape, path string) (any, error) {
 	switch s.kind {
-	case text:
+	case textKind:
 		return d.text(v, s, path)
-	case number_:
+	case numberKind:
 		if n, ok := v.(lua.LNumber); ok {
 			return float64(n), nil
 		}
-	case flag:
+	case flagKind:
 		if b, ok := v.(lua.LBool); ok {
 			return bool(b), nil
 		}
-	case list:
+	case listKind:
 		return d.list(v, s, path)
-	case record:
+	case recordKind:
 		return d.record(v, s, path)
-	case params:
+	case paramsKind:
 		return d.params(v, path)
 	}
 	return nil, badOutput("%s has the wrong type %s", path, v.Type())
