@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -87,6 +88,7 @@ func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
 		return answer{}, engine.Errorf(engine.Exhausted, "the change is too large: %d bytes of at most %d", len(encoded), batchMax)
 	}
 	doubtful, wait := false, 10*time.Millisecond
+	var disk error // a failure of this peer's disk ends leadership: later tries see that only
 	for {
 		s, err := c.current()
 		if err != nil {
@@ -102,8 +104,11 @@ func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
 		case unknown:
 			doubtful = true
 		}
+		if disk == nil {
+			disk = diskFailure(err)
+		}
 		if pause(ctx, wait) != nil {
-			return a, notWritten(doubtful, err)
+			return a, notWritten(doubtful, disk, err)
 		}
 		wait = min(2*wait, 100*time.Millisecond)
 	}
@@ -131,8 +136,26 @@ func (c *Cluster) attempt(ctx context.Context, s *raftStore, b batch, encoded []
 	return a, nil
 }
 
+// diskFailure returns ErrFull or ErrDisk with err when that is what it is about.
+func diskFailure(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return errors.Join(ErrFull, err)
+	case errors.Is(err, syscall.EIO):
+		return errors.Join(ErrDisk, err)
+	}
+	return nil
+}
+
 // notWritten is the error of a batch that was not brought about in time.
-func notWritten(doubtful bool, cause error) error {
+func notWritten(doubtful bool, disk, cause error) error {
+	if disk != nil {
+		return &engine.Error{
+			Code: engine.Unavailable, Message: "the change could not be written to the disk of this peer",
+			Remedy: "free space on the file system of the data directory or replace the disk, then send it again: it will not be done twice",
+			Err:    disk,
+		}
+	}
 	if doubtful {
 		return &engine.Error{
 			Code: engine.Unavailable, Message: "it is not known whether the change was written",
@@ -288,8 +311,10 @@ func verdict(responses []*proto.ExecuteQueryResponse, index uint64) answer {
 func statementError(message string) error {
 	cause := errors.New(message)
 	switch {
-	case strings.Contains(message, "disk is full"), strings.Contains(message, "disk I/O error"):
-		return &engine.Error{Code: engine.Unavailable, Message: "the cluster database cannot be written: " + message, Err: cause}
+	case strings.Contains(message, "disk is full"):
+		return notWritten(false, errors.Join(ErrFull, cause), nil)
+	case strings.Contains(message, "disk I/O error"):
+		return notWritten(false, errors.Join(ErrDisk, cause), nil)
 	case strings.Contains(message, "constraint failed"):
 		return &engine.Error{Code: engine.Conflict, Message: "the change contradicts what is stored", Err: cause}
 	default:
