@@ -29,6 +29,7 @@ const usage = `hexad is a call-control appliance that runs alone or as a cluster
   hexad exec --data-dir DIR 'xStatus Cluster' one administrator command
   hexad shell --data-dir DIR                  a prompt
   hexad import --data-dir DIR FILE            apply xConfiguration lines
+  hexad certificate --data-dir DIR FILE       replace this peer's certificate, or its trust list
   hexad sql --data-dir DIR 'SELECT …'         ask the databases
   hexad policy test                           run the rules' own tests
   hexad version
@@ -60,6 +61,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return cli.Shell(ctx, rest, stdin, stdout, stderr)
 	case "import":
 		return cli.Import(ctx, rest, stdin, stdout, stderr)
+	case "certificate":
+		return cli.Certificate(ctx, rest, stdin, stdout, stderr)
 	case "sql":
 		return cli.SQL(ctx, rest, stdin, stdout, stderr)
 	case "policy":

@@ -20,7 +20,7 @@ import (
 // Both run the one table of commands.
 func (a *appliance) openFaces(ctx context.Context) error {
 	a.table = command.New(command.Parts{
-		Cluster: a.cluster, Trust: trust{a}, Configuration: a.config, Registry: a.registry, History: history{a},
+		Cluster: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: a.config, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
 		Journal: journal{a}, Audit: a.audit,
 	})

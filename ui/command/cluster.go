@@ -23,6 +23,9 @@ func (t *Table) clusterEntries() []*Entry {
 	if t.parts.Trust != nil {
 		out = append(out, t.trustEntries()...)
 	}
+	if t.parts.Certificates != nil {
+		out = append(out, t.certificateEntries()...)
+	}
 	return out
 }
 

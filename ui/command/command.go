@@ -19,7 +19,8 @@ type Call struct {
 	// Changes are the items that xConfiguration sets, all or nothing. Paths
 	// need not be canonical.
 	Changes []engine.Change
-	// Body is the text that Import applies.
+	// Body is the text that a command takes beside its arguments: the lines of
+	// Import, the PEM of a certificate.
 	Body string
 	// Language is what Result.Lines is written in; "" is English.
 	Language engine.Language

@@ -90,6 +90,7 @@ type Audited struct {
 type Parts struct {
 	Cluster       Cluster
 	Trust         Trust
+	Certificates  Certificates
 	Registry      *config.Registry
 	Configuration Configuration
 	History       History
