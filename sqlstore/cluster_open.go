@@ -314,7 +314,7 @@ func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeS
 	}
 	s, err := openRaft(ctx, c.o, dir, g)
 	if err != nil {
-		return nil, &engine.Error{Code: engine.Internal, Message: "the new cluster database in " + dir + " could not be opened", Err: err}
+		return nil, &engine.Error{Code: engine.Internal, Message: "the new cluster database in " + dir + " could not be opened: " + err.Error(), Err: err}
 	}
 	return s, nil
 }

@@ -88,8 +88,13 @@ func (s *raftStore) arrived(node string) error {
 }
 
 // FollowerApplied tells how far a follower's copy is: it has everything up to
-// index. The peer link reports it for every answer of a peer.
-func (c *Cluster) FollowerApplied(node string, index uint64) { c.followers.report(node, index) }
+// index. A report from beyond the end of this peer's log is of another
+// generation, and is left out.
+func (c *Cluster) FollowerApplied(node string, index uint64) {
+	if s, err := c.current(); err == nil && index <= s.raft.LastIndex() {
+		c.followers.report(node, index)
+	}
+}
 
 // followers is how far the other peers' copies are known to be.
 type followers struct {

@@ -106,8 +106,8 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 		Logger: log.New(s.logs.w, "[store] ", 0),
 	})
 	s.store.RaftLogLevel = "WARN"
-	s.store.HeartbeatTimeout = o.Timers.Heartbeat
-	s.store.ElectionTimeout = o.Timers.Election
+	s.store.HeartbeatTimeout = o.Timers.Heartbeat + hurryBy
+	s.store.ElectionTimeout = o.Timers.Election + hurryBy // it must not be shorter
 	s.store.LeaderLeaseTimeout = o.Timers.Lease
 	s.store.SnapshotThreshold = snapshotThreshold
 	s.store.SnapshotInterval = snapshotInterval
@@ -199,8 +199,21 @@ func (s *raftStore) bootstrap(node string) error {
 	return s.store.Bootstrap(store.NewServer(node, node, true))
 }
 
-// awaitLeader waits until this store leads.
+// hurryBy is what a store's heartbeat timeout is shortened by to hurry it.
+const hurryBy = time.Millisecond
+
+// hurry makes a follower stand for election now instead of after the silence of
+// one or two heartbeats: shortening the timeout ends the wait. For a sole voter
+// only, who has nobody to wait for.
+func (s *raftStore) hurry() {
+	c := s.raft.ReloadableConfig()
+	c.HeartbeatTimeout -= hurryBy
+	s.raft.ReloadConfig(c) // refused the second time, when it would get below the lease: then nothing is won
+}
+
+// awaitLeader waits until this store, whose peer is the sole voter, leads.
 func (s *raftStore) awaitLeader(ctx context.Context) error {
+	s.hurry()
 	for !s.store.IsLeader() {
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return engine.Errorf(engine.Unavailable, "this peer did not become the Raft leader of its own group in time")
