@@ -25,7 +25,7 @@ func TestEmbedded(t *testing.T) {
 
 var (
 	comment  = regexp.MustCompile(`(?m)--.*$`)
-	unstable = regexp.MustCompile(`(?i)\b(now|random|randomblob|current_timestamp|current_date|current_time|julianday\(\)|changes|total_changes|last_insert_rowid)\b`)
+	unstable = regexp.MustCompile(`(?i)\b(now|random|randomblob|current_timestamp|current_date|current_time)\b|\b(changes|total_changes|last_insert_rowid|uuid)\s*\(`)
 	table    = regexp.MustCompile(`(?is)CREATE TABLE\s+(\w+)\s*\(.*?\)\s*(\w*)\s*;`)
 	timed    = regexp.MustCompile(`(?i)\b(\w*(?:time|date|expires|created|changed))\s+(?:TEXT|INTEGER)`)
 )

@@ -85,7 +85,8 @@ func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
 		return answer{}, engine.Errorf(engine.Internal, "change not encoded: %w", err)
 	}
 	if len(encoded) > batchMax {
-		return answer{}, engine.Errorf(engine.Exhausted, "the change is too large: %d bytes of at most %d", len(encoded), batchMax)
+		return answer{}, engine.Errorf(engine.Exhausted, "the change is too large: %d bytes of at most %d", len(encoded), batchMax).
+			With("", "make it in several parts")
 	}
 	doubtful, wait := false, 10*time.Millisecond
 	var disk error // a failure of this peer's disk ends leadership: later tries see that only

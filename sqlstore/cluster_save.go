@@ -102,19 +102,22 @@ func (c *Cluster) saveBatch(s engine.Save, g engine.Generation, changes string) 
 			s.Base, c.o.Node, g.ID),
 		stmt("DELETE FROM guard"),
 		stmt("UPDATE agreed SET revision = revision + 1"),
+		stmt("INSERT INTO staging (changes) VALUES (?)", changes),
 		stmt(`INSERT INTO history (revision, at_ms, user, via, source, peer, path, old_value, new_value, comment)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, n.value ->> 'path',
 	CASE WHEN i.value LIKE '{cipher}%' THEN '`+mask+`' ELSE coalesce(i.value, '') END,
 	CASE WHEN n.value ->> 'value' LIKE '{cipher}%' THEN '`+mask+`' ELSE n.value ->> 'value' END, ?7
-FROM json_each(?8) AS n LEFT JOIN item AS i ON i.path = n.value ->> 'path'
+FROM staging, json_each(staging.changes) AS n LEFT JOIN item AS i ON i.path = n.value ->> 'path'
 WHERE CASE n.value ->> 'del' WHEN 1 THEN i.path IS NOT NULL ELSE i.value IS NOT n.value ->> 'value' END
 ORDER BY n.key`,
-			s.Base+1, at.UnixMilli(), s.Actor.User, s.Actor.Via, s.Actor.Source, c.o.Node, s.Comment, changes),
-		stmt(`DELETE FROM item WHERE path IN (SELECT value ->> 'path' FROM json_each(?) WHERE value ->> 'del' = 1)`, changes),
+			s.Base+1, at.UnixMilli(), s.Actor.User, s.Actor.Via, s.Actor.Source, c.o.Node, s.Comment),
+		stmt(`DELETE FROM item WHERE path IN
+	(SELECT value ->> 'path' FROM staging, json_each(staging.changes) WHERE value ->> 'del' = 1)`),
 		stmt(`INSERT INTO item (path, tbl, idx, leaf, value)
 SELECT value ->> 'path', value ->> 'tbl', value ->> 'idx', value ->> 'leaf', value ->> 'value'
-FROM json_each(?) WHERE value ->> 'del' = 0 ORDER BY key
-ON CONFLICT (path) DO UPDATE SET value = excluded.value`, changes),
+FROM staging, json_each(staging.changes) WHERE value ->> 'del' = 0 ORDER BY key
+ON CONFLICT (path) DO UPDATE SET value = excluded.value`),
+		stmt("DELETE FROM staging"),
 		stmt("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", int64(historyKept)),
 	}}
 }

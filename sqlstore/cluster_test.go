@@ -374,3 +374,23 @@ func TestForwardedBatchesAreChecked(t *testing.T) {
 		t.Errorf("too large: %v", err)
 	}
 }
+
+// An import is one save: some thousand items at once.
+func TestLargeSave(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 3)
+	s := change(t, g.Peers[0], "Zones Zone 1 Name", "first")
+	for i := range 10_000 {
+		s.Changes = append(s.Changes, engine.Change{Path: fmt.Sprintf("Zones Policy SearchRules Rule %d Pattern String", i+1), Value: `\d+@branch.example.test`})
+	}
+	begin := time.Now()
+	if _, err := g.Peers[0].SaveConfiguration(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("10,001 items saved in %v", time.Since(begin))
+	g.Equal()
+	c, err := g.Peers[2].Configuration(t.Context())
+	if err != nil || len(c.Items) != 10_001 {
+		t.Errorf("%d items, %v", len(c.Items), err)
+	}
+}
