@@ -108,6 +108,33 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
+// picture takes a picture of the whole page. Now and then the browser draws no
+// frame for one; then it is asked again.
+func picture(t *testing.T, ctx context.Context) []byte {
+	t.Helper()
+	type taken struct {
+		png []byte
+		err error
+	}
+	done := make(chan taken, 5)
+	for range 5 {
+		go func() {
+			png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			done <- taken{png, err}
+		}()
+		select {
+		case p := <-done:
+			if p.err != nil {
+				t.Fatalf("no picture: %v", p.err)
+			}
+			return p.png
+		case <-time.After(5 * time.Second):
+		}
+	}
+	t.Fatal("no picture in five attempts")
+	return nil
+}
+
 // TestPictures writes pictures of every page to the directory HEXAD_PICTURES:
 // for eyes, not for comparison.
 func TestPictures(t *testing.T) {
@@ -115,7 +142,7 @@ func TestPictures(t *testing.T) {
 	if dir == "" {
 		t.Skip("HEXAD_PICTURES names no directory")
 	}
-	ctx := browser(t, 10*time.Minute)
+	ctx := browser(t, 4*time.Minute)
 	a := newAppliance()
 	base := start(t, a)
 	shot := func(name, path string, width int64, dark bool, lang string, before ...chromedp.Action[chromedp.Void]) {
@@ -127,15 +154,13 @@ func TestPictures(t *testing.T) {
 			chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
 				_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 				return err
-			}), chromedp.Navigate(base + path)}, before...)
+			})}, before...)
 		if lang != "" {
-			actions = append(actions, chromedp.Click(chromedp.CSS("button[value="+lang+"]")), chromedp.WaitVisible(chromedp.CSS("html[lang="+lang+"] h1")))
+			actions = append(actions, chromedp.Evaluate[chromedp.Void](`fetch("/language", {method: "POST", body: new URLSearchParams({language: "`+lang+`"})}).then(() => null)`, chromedp.EvalAwaitPromise))
 		}
+		actions = append(actions, chromedp.Navigate(base+path))
 		do(t, ctx, name, actions...)
-		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			t.Fatal(err)
-		}
+		png := picture(t, ctx)
 		wide := ask[[]string](t, ctx, `document.documentElement.scrollWidth > innerWidth ? [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".scroll, nav.pages")).slice(0, 5).map(e => e.outerHTML.slice(0, 120)) : []`)
 		if len(wide) > 0 {
 			t.Errorf("%s is wider than %d px: %s", name, width, strings.Join(wide, "\n"))
