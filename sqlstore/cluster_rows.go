@@ -18,7 +18,8 @@ const auditKept = 50_000
 // is no member; Unavailable.
 func (c *Cluster) SetPrimary(ctx context.Context, from, to string) error {
 	a, err := c.apply(ctx, newBatch(
-		stmt("INSERT INTO guard (ok) SELECT count(*) FROM agreed WHERE primary_node IN (?1, ?2) AND EXISTS (SELECT 1 FROM member WHERE node = ?2)", from, to),
+		stmt(`INSERT INTO guard (ok) SELECT count(*) FROM agreed
+WHERE primary_node IN (?1, ?2) AND EXISTS (SELECT 1 FROM member WHERE node = ?2)`, from, to),
 		stmt("DELETE FROM guard"),
 		stmt("UPDATE agreed SET primary_node = ?", to)))
 	if err != nil || a.Outcome != refused {

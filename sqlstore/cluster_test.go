@@ -334,6 +334,7 @@ func TestSoleVoterSaysHowFarASaveHasGone(t *testing.T) {
 		t.Errorf("with its follower: %q", got)
 	}
 	g.Board.Isolate("node2")
+	g.Peers[0].FollowerApplied("node2", 1<<40) // late news of another generation
 	if got := save(t, g.Peers[0], "Zones Zone 1 Name", "b").Replication; got != engine.NotReplicated {
 		t.Errorf("with its follower cut off: %q", got)
 	}
@@ -381,7 +382,8 @@ func TestLargeSave(t *testing.T) {
 	g := sqlstoretest.Start(t, 3)
 	s := change(t, g.Peers[0], "Zones Zone 1 Name", "first")
 	for i := range 10_000 {
-		s.Changes = append(s.Changes, engine.Change{Path: fmt.Sprintf("Zones Policy SearchRules Rule %d Pattern String", i+1), Value: `\d+@branch.example.test`})
+		path := fmt.Sprintf("Zones Policy SearchRules Rule %d Pattern String", i+1)
+		s.Changes = append(s.Changes, engine.Change{Path: path, Value: `\d+@branch.example.test`})
 	}
 	begin := time.Now()
 	if _, err := g.Peers[0].SaveConfiguration(t.Context(), s); err != nil {
