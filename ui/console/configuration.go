@@ -78,6 +78,7 @@ func (s *Server) browse(c echo.Context, q url.Values) (ConfigurationPage, error)
 	if p.Areas, err = s.options.Configuration.Areas(ctx); err != nil {
 		return p, err
 	}
+	slices.SortFunc(p.Areas, func(a, b Area) int { return strings.Compare(a.Name, b.Name) })
 	if p.Area == "" && p.Search == "" {
 		return p, nil
 	}

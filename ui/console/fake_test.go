@@ -81,6 +81,7 @@ func newAppliance() *appliance {
 		{Revision: 41, Time: noon.Add(-time.Hour), Actor: engine.Actor{User: "admin", Via: "web", Source: "198.51.100.8:5200"}, Path: "H323 Mode", Old: "", New: "On"},
 	}
 	a.events = []engine.Event{
+		{Time: noon, Kind: "system.changed", Name: "System Configuration Changed", Detail: "no level"},
 		{Time: noon, Process: "tvcs", Name: "System Start", Level: "1", Detail: "started"},
 		{Time: noon.Add(time.Second), Process: "alarm", Name: "Alarm Raised", Module: "developer.alarm", Level: "INFO", Detail: "cluster communication failure",
 			Fields: []engine.Field{{Name: "ID", Value: "20004"}, {Name: "Peer", Value: "192.0.2.4"}}},

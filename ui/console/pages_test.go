@@ -321,3 +321,15 @@ func TestAcknowledgeIsForOwnAlarms(t *testing.T) {
 	_, body = c.get("/alarms?state=New&q=restart")
 	holds(t, body, "1 of 3 alarms")
 }
+
+func TestEventsWithoutLevelAreNoChoice(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t, start(t, newAppliance()), "admin")
+	_, body := c.get("/events")
+	if strings.Contains(body, "<option selected></option>") {
+		t.Error("the list of levels has an empty one")
+	}
+	holds(t, body, "3 shown")
+	_, body = c.get("/events?q=RAISED+peer&level=INFO")
+	holds(t, body, "1 shown")
+}

@@ -134,7 +134,7 @@ func (s *Server) events(c echo.Context, page Page, q url.Values) (EventsPage, er
 	p.Read = len(read)
 	var levels []string
 	for _, e := range slices.Backward(read) {
-		if !slices.Contains(levels, e.Level) {
+		if e.Level != "" && !slices.Contains(levels, e.Level) {
 			levels = append(levels, e.Level)
 		}
 		if len(p.Events) < eventsShown && (p.Level == "" || p.Level == e.Level) && mentions(e, p.Text) {
