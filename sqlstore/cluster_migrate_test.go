@@ -141,7 +141,7 @@ func TestRaftSpeaksThroughSlog(t *testing.T) {
 	for i := range 20 {
 		save(t, g.Peers[0], "Zones Zone 1 Name", fmt.Sprint(i))
 	}
-	if n := log.lines(slog.LevelWarn, failed); n > 3 { // one for each way in which it fails
+	if n := log.lines(slog.LevelWarn, failed); n > 3 { // one for each peer that led
 		t.Errorf("%d lines about one lost peer", n)
 	}
 	if n := log.lines(slog.LevelDebug, "opening store"); n != 3 {

@@ -16,9 +16,9 @@ import (
 //
 // Most of their loggers take no writer: they are made on the variable
 // os.Stderr. capture points it at a pipe while a store is opened; every logger
-// made meanwhile keeps the pipe. A line that repeats but for its numbers is
-// passed once a minute with the count of those left out: an unreachable peer
-// is reported by Raft at every try.
+// made meanwhile keeps the pipe. A line that repeats but for its numbers and
+// its error is passed once a minute with the count of those left out: an
+// unreachable peer is reported by Raft at every try.
 type raftLog struct {
 	log  *slog.Logger
 	r, w *os.File
@@ -103,7 +103,8 @@ func parseRaftLine(line string) (text string, level slog.Level) {
 	return strings.TrimSpace(raftStamp.ReplaceAllString(line, "")), level
 }
 
-// repeats tells which texts were seen a short while ago, numbers aside.
+// repeats tells which texts were seen a short while ago, numbers and the error
+// at the end aside.
 type repeats struct {
 	every time.Duration
 	texts map[string]*repeat
@@ -126,7 +127,8 @@ var digits = regexp.MustCompile(`[0-9]+`)
 // pass reports whether text is to be shown at now, and how many like it were
 // left out since the last one.
 func (r *repeats) pass(text string, now time.Time) (bool, int) {
-	key := digits.ReplaceAllString(text, "#")
+	key, _, _ := strings.Cut(text, " error=")
+	key = digits.ReplaceAllString(key, "#")
 	seen := r.texts[key]
 	if seen == nil {
 		if len(r.texts) >= repeatsMax {
