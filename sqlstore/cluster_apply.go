@@ -20,10 +20,12 @@ import (
 )
 
 // batchMax bounds an encoded batch; operationKept is how long an operation id
-// is remembered after its batch.
+// is remembered after its batch; attemptFactor is how many times longer than
+// WriteTimeout a try that is under way may take: a large import on a busy host.
 const (
 	batchMax      = 4 << 20
 	operationKept = 24 * time.Hour
+	attemptFactor = 4
 )
 
 // statement is one SQL statement with its arguments: string, int64 or nil.
@@ -75,10 +77,13 @@ type answer struct {
 // ends. Of the outcomes only applied, doneBefore and refused come without an
 // error; then this copy has what the leader had.
 func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
+	retrying := ctx // how long another try may begin
 	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.o.WriteTimeout)
-		defer cancel()
+		var end, endRetrying context.CancelFunc
+		retrying, endRetrying = context.WithTimeout(ctx, c.o.WriteTimeout)
+		defer endRetrying()
+		ctx, end = context.WithTimeout(ctx, attemptFactor*c.o.WriteTimeout)
+		defer end()
 	}
 	encoded, err := json.Marshal(b)
 	if err != nil {
@@ -108,7 +113,7 @@ func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
 		if disk == nil {
 			disk = diskFailure(err)
 		}
-		if pause(ctx, wait) != nil {
+		if pause(retrying, wait) != nil {
 			return a, notWritten(doubtful, disk, err)
 		}
 		wait = min(2*wait, 100*time.Millisecond)
@@ -186,7 +191,7 @@ func (c *Cluster) ApplyForwarded(ctx context.Context, encoded []byte) ([]byte, e
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.o.WriteTimeout)
+		ctx, cancel = context.WithTimeout(ctx, attemptFactor*c.o.WriteTimeout)
 		defer cancel()
 	}
 	a, _ := s.execute(ctx, b)

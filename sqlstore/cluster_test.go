@@ -329,7 +329,7 @@ func TestMinorityRefusesAndKeepsReading(t *testing.T) {
 
 func TestSoleVoterSaysHowFarASaveHasGone(t *testing.T) {
 	t.Parallel()
-	g := sqlstoretest.Start(t, 2, func(o *sqlstore.ClusterOptions) { o.FollowerGrace = 200 * time.Millisecond })
+	g := sqlstoretest.Start(t, 2)
 	if got := save(t, g.Peers[0], "Zones Zone 1 Name", "a").Replication; got != engine.Replicated {
 		t.Errorf("with its follower: %q", got)
 	}
