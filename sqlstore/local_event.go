@@ -113,6 +113,7 @@ type Decision struct {
 	Degraded     string
 	Microseconds int64
 	Instructions int64
+	Steps        []DecisionStep // written only; DecisionSteps reads them
 }
 
 // DecisionFilter chooses decisions; zero fields choose all. Limit 0 means 1,000.
@@ -149,6 +150,12 @@ func (l *Local) AppendDecisions(ctx context.Context, decisions []Decision) error
 			if _, err := insert.ExecContext(ctx, d.ID, millis(d.Time), d.Hook, d.Revision, d.Input, d.Answer, d.Degraded,
 				d.Microseconds, d.Instructions); err != nil {
 				return err
+			}
+			for i, step := range d.Steps {
+				if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO decision_step (id, ord, kind, name, outcome, detail) VALUES (?, ?, ?, ?, ?, ?)",
+					d.ID, i+1, step.Kind, step.Name, step.Outcome, step.Detail); err != nil {
+					return err
+				}
 			}
 		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM decision WHERE seq <= (SELECT max(seq) FROM decision) - ?", l.options.DecisionLimit)

@@ -93,7 +93,7 @@ func resetSteps(keep []string) []resetStep {
 		deleteItems(keep),
 	}
 	for _, table := range []string{"reset", "restart_reason", "local_history", "pin", "member", "join_token", "session",
-		"alarm_own", "event", "fact", "decision", "state"} {
+		"alarm_own", "event", "fact", "decision", "policy_pin", "state"} {
 		steps = append(steps, resetStep{"DELETE FROM " + table, nil})
 	}
 	accounts := []string{}
