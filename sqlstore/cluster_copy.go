@@ -17,8 +17,12 @@ import (
 	"hexad/engine"
 )
 
-// copyEvery is how far apart two copies of a database that keeps changing are.
-const copyEvery = 5 * time.Second
+// A copy is made when nothing has changed for copyQuiet, so that its syncs do
+// not stand in the way of saves; at the latest copyLatest after a change.
+const (
+	copyQuiet  = time.Second
+	copyLatest = time.Minute
+)
 
 // lastCopy is the database as it last was before this process opened the store.
 //
@@ -193,8 +197,7 @@ func (s *raftStore) keep() error {
 	return nil
 }
 
-// keepCopies makes a copy after changes until the store closes, at most one
-// every copyEvery.
+// keepCopies makes a copy after changes until the store closes.
 func (c *Cluster) keepCopies(s *raftStore) {
 	for {
 		select {
@@ -202,13 +205,30 @@ func (c *Cluster) keepCopies(s *raftStore) {
 		case <-s.closing:
 			return
 		}
+		if !s.awaitQuiet() {
+			return
+		}
 		if err := s.keep(); err != nil {
 			c.o.Logger.Warn("no copy of the cluster database made", "error", err)
 		}
+	}
+}
+
+// awaitQuiet waits until it is time for a copy; false when the store closes.
+func (s *raftStore) awaitQuiet() bool {
+	latest, quiet := time.NewTimer(copyLatest), time.NewTimer(copyQuiet)
+	defer latest.Stop()
+	defer quiet.Stop()
+	for {
 		select {
-		case <-time.After(copyEvery):
+		case <-s.dirty:
+			quiet.Reset(copyQuiet)
+		case <-quiet.C:
+			return true
+		case <-latest.C:
+			return true
 		case <-s.closing:
-			return
+			return false
 		}
 	}
 }
