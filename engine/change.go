@@ -44,8 +44,18 @@ type Saved struct {
 // Configuration is one revision of the replicated configuration: the items
 // that were set. Defaults are the registry's. It is never changed once made.
 type Configuration struct {
-	Revision int64
-	Items    map[string]string
+	Generation string // id of the generation that the revision belongs to
+	Revision   int64
+	Items      map[string]string
+}
+
+// ConfigurationStep is how one revision of the replicated configuration became
+// a later one: the items that were set or changed in between, with the values
+// that they have at the end, and those that are gone.
+type ConfigurationStep struct {
+	Revision int64 // where it leads to
+	Set      map[string]string
+	Unset    []string
 }
 
 // HistoryEntry is one item changed by one revision.

@@ -43,7 +43,7 @@ func (r *row) instant() time.Time { return instant(r.int()) }
 // Configuration returns the present revision as this copy has it.
 // Errors: Unavailable while this peer has no copy.
 func (c *Cluster) Configuration(ctx context.Context) (engine.Configuration, error) {
-	rows, err := c.query(ctx, stmt("SELECT revision FROM agreed"), stmt("SELECT path, value FROM item"))
+	rows, err := c.query(ctx, stmt("SELECT generation_id, revision FROM agreed"), stmt("SELECT path, value FROM item"))
 	if err != nil {
 		return engine.Configuration{}, err
 	}
@@ -52,13 +52,43 @@ func (c *Cluster) Configuration(ctx context.Context) (engine.Configuration, erro
 	}
 	out := engine.Configuration{Items: make(map[string]string, len(rows[1].GetValues()))}
 	for r := range each(rows[0]) {
-		out.Revision = r.int()
+		out.Generation, out.Revision = r.text(), r.int()
 	}
 	for r := range each(rows[1]) {
 		path := r.text()
 		out.Items[path] = r.text()
 	}
 	return out, nil
+}
+
+// ConfigurationSince returns the way from an earlier revision of a generation
+// to the present one. It costs what changed, not what there is. ok is false
+// when the way is not known: another generation, or a history that does not
+// reach back so far. Then Configuration has to be read.
+func (c *Cluster) ConfigurationSince(ctx context.Context, generation string, revision int64) (step engine.ConfigurationStep, ok bool, err error) {
+	rows, err := c.query(ctx,
+		stmt("SELECT generation_id, revision, (SELECT revision FROM history ORDER BY id LIMIT 1) FROM agreed"),
+		stmt(`SELECT h.path, i.value IS NOT NULL, coalesce(i.value, '')
+FROM history AS h INDEXED BY history_revision LEFT JOIN item AS i ON i.path = h.path
+WHERE h.revision > ?`, revision))
+	if err != nil {
+		return step, false, err
+	}
+	for r := range each(rows[0]) {
+		same := r.text() == generation
+		step.Revision = r.int()
+		oldest := r.int()
+		ok = same && (step.Revision == revision || oldest <= revision && revision < step.Revision)
+	}
+	step.Set = make(map[string]string, len(rows[1].GetValues()))
+	for r := range each(rows[1]) {
+		if path := r.text(); r.int() == 1 {
+			step.Set[path] = r.text()
+		} else {
+			step.Unset = append(step.Unset, path)
+		}
+	}
+	return step, ok, nil
 }
 
 // errNoCopy is what reading answers while nothing has arrived here.
@@ -116,7 +146,7 @@ FROM history
 WHERE revision > ?1 AND (?2 = 0 OR revision < ?2)
 	AND (?3 = '' OR path = ?3 OR substr(path, 1, length(?3) + 1) = ?3 || ' ')
 	AND ?4 IN ('', user) AND at_ms >= ?5 AND (?6 = 0 OR at_ms < ?6)
-ORDER BY id DESC LIMIT ?7`,
+ORDER BY revision DESC, id DESC LIMIT ?7`,
 		f.After, f.Before, f.Path, f.User, millis(f.Since), millis(f.Until), limitOf(f.Limit)))
 	if err != nil {
 		return nil, err

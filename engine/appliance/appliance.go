@@ -213,6 +213,7 @@ func (a *appliance) openCluster(ctx context.Context) error {
 		a.storeFailed(err)
 	}
 	a.reload(ctx)
+	a.configured(ctx)
 	if err := a.cluster.Open(ctx); err != nil {
 		return err
 	}
@@ -231,7 +232,7 @@ func (a *appliance) run(ctx context.Context) error {
 	var once sync.Once
 	var first error
 	for _, loop := range []func(context.Context) error{
-		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep,
+		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep, a.followConfiguration,
 	} {
 		wg.Go(func() {
 			if err := loop(ctx); err != nil {

@@ -2,6 +2,8 @@ package appliance
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 
 	"hexad/engine"
@@ -48,20 +50,53 @@ func (a *appliance) newCluster() {
 	})
 }
 
-// reload makes what the stores hold the present configuration, and lets
-// everybody who follows it know.
-func (a *appliance) reload(ctx context.Context) {
-	changed, err := a.config.Reload(ctx)
-	if err != nil {
+// reload makes what the stores hold the present configuration; follow does
+// after a change of cluster.db alone.
+func (a *appliance) reload(ctx context.Context) { a.read(ctx, a.config.Reload) }
+func (a *appliance) follow(ctx context.Context) { a.read(ctx, a.config.Follow) }
+
+func (a *appliance) read(ctx context.Context, read func(context.Context) ([]engine.Change, error)) {
+	if _, err := read(ctx); err != nil {
 		a.log.Debug("configuration not reloaded", "module", "configuration", "err", err)
 		return
 	}
-	if len(changed) > 0 {
-		a.hostConfigured()
-		a.cluster.ConfigurationChanged(ctx, changed)
-		a.writeChanges(ctx)
-	}
 	a.changes.happened()
+}
+
+// followConfiguration brings each change into effect on this machine, whoever
+// made it, until ctx ends.
+func (a *appliance) followConfiguration(ctx context.Context) error {
+	for {
+		a.configured(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.config.Changed():
+		}
+	}
+}
+
+// configured lets everybody who follows the configuration know what changed.
+func (a *appliance) configured(ctx context.Context) {
+	changed := a.config.TakeChanged()
+	if len(changed) == 0 {
+		return
+	}
+	if slices.ContainsFunc(changed, func(c engine.Change) bool { return hostItem(c.Path) }) {
+		a.hostConfigured()
+	}
+	a.cluster.ConfigurationChanged(ctx, changed)
+	a.writeChanges(ctx)
+}
+
+// hostItem reports whether an item concerns names and time on this machine.
+func hostItem(path string) bool {
+	for _, area := range []string{"DNS ", "NTP ", "IP DNS ", "ClusterConfiguration "} {
+		if strings.HasPrefix(path, area) {
+			return true
+		}
+	}
+	return false
 }
 
 // writeChanges writes the lines of each revision that this peer has not told
@@ -80,7 +115,7 @@ func (a *appliance) writeChanges(ctx context.Context) {
 	node := a.identity.now().Node
 	for i := len(entries) - 1; i >= 0; i-- {
 		e := entries[i]
-		if e.Path == cluster.ItemTLS && e.Peer != node {
+		if e.Path == cluster.ItemTLS {
 			continue
 		}
 		if e.Peer == node {
@@ -131,6 +166,13 @@ func (r replicated) Configuration(ctx context.Context) (engine.Configuration, er
 		return engine.Configuration{}, nil // without the database the defaults hold
 	}
 	return r.a.store.Configuration(ctx)
+}
+
+func (r replicated) ConfigurationSince(ctx context.Context, generation string, revision int64) (engine.ConfigurationStep, bool, error) {
+	if r.a.storeErr.Load() != nil {
+		return engine.ConfigurationStep{}, false, nil
+	}
+	return r.a.store.ConfigurationSince(ctx, generation, revision)
 }
 
 func (r replicated) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {

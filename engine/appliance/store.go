@@ -119,5 +119,5 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.applied.Store(n.Index)
 	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
-	a.reload(ctx)
+	a.follow(ctx)
 }

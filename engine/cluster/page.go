@@ -247,15 +247,34 @@ func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
 // page: the mode that was saved on the primary is entered here too, and waits
 // for a restart. Source: reference 1.5 and the seed's log of a mode change.
 func (s *Service) ConfigurationChanged(ctx context.Context, changes []engine.Change) {
+	named, judged := false, false
 	for _, c := range changes {
 		if c.Path == ItemTLS {
 			s.followTLS(ctx, engine.TLSMode(s.o.Config.Get(ItemTLS)))
 		}
+		named = named || strings.HasPrefix(c.Path, itemMapping)
+		judged = judged || judgedItem(c.Path)
 	}
-	s.watchNames(ctx) // a mapping may have changed
-	signal(s.wake)
-	signal(s.kick)
+	if named {
+		s.watchNames(ctx)
+		signal(s.wake)
+	}
+	if judged {
+		signal(s.kick)
+	}
 	s.notify()
+}
+
+// judgedItem reports whether a change of an item is a reason to ask the rules
+// at once; for the others the next periodic run is soon enough. Most items
+// concern calls, and no rule of clustering looks at them.
+func judgedItem(path string) bool {
+	for _, area := range []string{"Alternates ", "ClusterConfiguration ", "DNS ", "Ethernet ", "H323 Mode", "IP ", "NTP ", "Option ", "SystemUnit "} {
+		if strings.HasPrefix(path, area) {
+			return true
+		}
+	}
+	return strings.HasPrefix(path, "Zones Zone ") && (strings.HasSuffix(path, " Type") || strings.HasSuffix(path, " Address"))
 }
 
 func (s *Service) followTLS(ctx context.Context, mode engine.TLSMode) {

@@ -42,19 +42,37 @@ func (s *sealedStore) Configuration(ctx context.Context) (engine.Configuration, 
 		return c, err
 	}
 	c.Items = maps.Clone(c.Items)
-	for path, value := range c.Items {
+	s.unseal(c.Items)
+	return c, nil
+}
+
+func (s *sealedStore) ConfigurationSince(ctx context.Context, generation string, revision int64) (engine.ConfigurationStep, bool, error) {
+	following, ok := s.store.(followedStore)
+	if !ok {
+		return engine.ConfigurationStep{}, false, nil
+	}
+	step, ok, err := following.ConfigurationSince(ctx, generation, revision)
+	step.Unset = append(step.Unset, s.unseal(step.Set)...)
+	return step, ok, err
+}
+
+// unseal opens the secrets among items and returns the paths of those that did
+// not open, which are left out.
+func (s *sealedStore) unseal(items map[string]string) (closed []string) {
+	for path, value := range items {
 		if !sealed(value) || !s.reg.Secret(path) {
 			continue
 		}
 		plain, err := s.by.Open(secretDomain(path), value)
 		if err != nil {
-			delete(c.Items, path)
+			delete(items, path)
+			closed = append(closed, path)
 			s.tell(path, value, err)
 			continue
 		}
-		c.Items[path] = string(plain)
+		items[path] = string(plain)
 	}
-	return c, nil
+	return closed
 }
 
 // tell logs a secret that does not open, once for each value.

@@ -24,6 +24,12 @@ type ReplicatedStore interface {
 	SaveConfiguration(ctx context.Context, save engine.Save) (engine.Saved, error)
 }
 
+// followedStore is a ReplicatedStore that can tell what changed: ok is false
+// when everything has to be read instead.
+type followedStore interface {
+	ConfigurationSince(ctx context.Context, generation string, revision int64) (step engine.ConfigurationStep, ok bool, err error)
+}
+
 // LocalStore keeps what belongs to this peer. It works with every other peer gone.
 type LocalStore interface {
 	Items(ctx context.Context) (map[string]string, error)
@@ -53,12 +59,14 @@ type Service struct {
 	current    atomic.Pointer[View]
 	reloading  sync.Mutex // one Reload at a time, so that views never go back
 	changing   sync.Mutex // one change at a time, so that each is judged on the last
+	changed    chan struct{}
+	untold     []engine.Change // since TakeChanged; guarded by reloading
 }
 
 // New makes a service over its stores. Its view is empty until the first
 // Reload. judge may be nil.
 func New(reg *Registry, replicated ReplicatedStore, local LocalStore, clustering ClusteringPage, judge Judge, log *slog.Logger) *Service {
-	s := &Service{reg: reg, replicated: replicated, local: local, clustering: clustering, judge: judge, log: log}
+	s := &Service{reg: reg, replicated: replicated, local: local, clustering: clustering, judge: judge, log: log, changed: make(chan struct{}, 1)}
 	s.current.Store(newView(reg, nil, 0))
 	return s
 }
@@ -72,13 +80,17 @@ func (s *Service) Current() *View { return s.current.Load() }
 
 // Reload reads the stores again and makes what they hold the present view, all
 // at once; the old one serves until then, and on if the reading fails. It
-// returns what changed, by path. It is called when cluster.db's applied index
-// moved, and after each change made here.
+// returns what changed, by path. It is called at the start, and when this
+// peer's own items or its clustering page changed.
 //
 // Errors: Unavailable.
 func (s *Service) Reload(ctx context.Context) ([]engine.Change, error) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	return s.reload(ctx)
+}
+
+func (s *Service) reload(ctx context.Context) ([]engine.Change, error) {
 	replicated, err := s.replicated.Configuration(ctx)
 	if err != nil {
 		return nil, unavailable("the replicated configuration cannot be read", err)
@@ -89,11 +101,68 @@ func (s *Service) Reload(ctx context.Context) ([]engine.Change, error) {
 	}
 	old := s.current.Load()
 	next := newView(s.reg, old, replicated.Revision, replicated.Items, local, clusteringItems(s.clustering.Entered()))
+	next.generation = replicated.Generation
 	s.current.Store(next)
 	changed := old.differences(next)
 	if len(changed) > 0 {
 		s.log.Debug("configuration reloaded", "revision", next.Revision, "changed", len(changed))
 	}
+	s.tell(changed)
+	return changed, nil
+}
+
+// tell keeps changes for TakeChanged; s.reloading is held.
+func (s *Service) tell(changed []engine.Change) {
+	if len(changed) == 0 {
+		return
+	}
+	s.untold = append(s.untold, changed...)
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}
+
+// Changed ticks (coalesced) when there is something for TakeChanged.
+func (s *Service) Changed() <-chan struct{} { return s.changed }
+
+// TakeChanged returns everything that became different since it was last
+// called, whoever changed or read it, in order; a path may be there twice.
+func (s *Service) TakeChanged() []engine.Change {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	out := s.untold
+	s.untold = nil
+	return out
+}
+
+// Follow brings the present view to the present revision of cluster.db, and
+// returns what changed, by path. It costs what changed, where Reload costs what
+// there is: it is called when cluster.db's applied index moved. This peer's own
+// items are not read.
+//
+// Errors: Unavailable.
+func (s *Service) Follow(ctx context.Context) ([]engine.Change, error) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	view := s.current.Load()
+	store, ok := s.replicated.(followedStore)
+	if !ok || view.generation == "" {
+		return s.reload(ctx)
+	}
+	step, ok, err := store.ConfigurationSince(ctx, view.generation, view.Revision)
+	if err != nil {
+		return nil, unavailable("the replicated configuration cannot be read", err)
+	}
+	if !ok {
+		return s.reload(ctx)
+	}
+	if step.Revision == view.Revision {
+		return nil, nil
+	}
+	next, changed := view.step(step)
+	s.current.Store(next)
+	s.tell(changed)
 	return changed, nil
 }
 

@@ -255,7 +255,11 @@ func (s *Service) conclude(ctx context.Context, out Outcome, view *View, p plan,
 		out.Restart = append(out.Restart, out.Clustering.Restart...)
 		out.Findings = append(out.Findings, out.Clustering.Findings...)
 	}
-	if _, err := s.Reload(ctx); err != nil && failed == nil {
+	read := s.Follow
+	if len(p.local)+len(p.clustering) > 0 {
+		read = s.Reload
+	}
+	if _, err := read(ctx); err != nil && failed == nil {
 		s.log.Warn("configuration saved, but not yet read back", "revision", view.Revision, "error", err)
 	}
 	return out, failed

@@ -13,10 +13,11 @@ import (
 // replicated items of one revision, its own items and its clustering page. It
 // never changes and is safe for concurrent use.
 type View struct {
-	Revision int64
-	reg      *Registry
-	cells    map[string]cell  // by canonical path: what was set
-	entries  map[string][]int // container, "Zones Zone", to its indices in order
+	Revision   int64
+	generation string // that Revision belongs to; "" when the store has none
+	reg        *Registry
+	cells      map[string]cell  // by canonical path: what was set
+	entries    map[string][]int // container, "Zones Zone", to its indices in order
 }
 
 // cell is a value that was set.
@@ -220,7 +221,7 @@ func (v *View) relevant(n *node, index []int, word string) bool {
 
 // with returns the view after changes, which are checked and canonical.
 func (v *View) with(changes []Checked) *View {
-	next := &View{Revision: v.Revision, reg: v.reg, cells: maps.Clone(v.cells)}
+	next := &View{Revision: v.Revision, generation: v.generation, reg: v.reg, cells: maps.Clone(v.cells)}
 	renumber := false
 	for _, c := range changes {
 		_, was := next.cells[c.Path]
@@ -235,6 +236,35 @@ func (v *View) with(changes []Checked) *View {
 		next.number()
 	}
 	return next
+}
+
+// step returns the view after a step of the replicated configuration, and what
+// is different there, by path. Rows that the registry does not know are left out.
+func (v *View) step(step engine.ConfigurationStep) (*View, []engine.Change) {
+	var changes []Checked
+	var out []engine.Change
+	note := func(path, value string, unset bool) {
+		m, ok := v.reg.find(path)
+		if !ok {
+			return
+		}
+		old, set := v.cells[m.Path]
+		if set == !unset && old.value == value {
+			return
+		}
+		changes = append(changes, Checked{Match: m, Value: value, unset: unset})
+		out = append(out, engine.Change{Path: m.Path, Value: value, Delete: unset})
+	}
+	for path, value := range step.Set {
+		note(path, value, false)
+	}
+	for _, path := range step.Unset {
+		note(path, "", true)
+	}
+	next := v.with(changes)
+	next.Revision = step.Revision
+	slices.SortFunc(out, func(a, b engine.Change) int { return strings.Compare(a.Path, b.Path) })
+	return next, out
 }
 
 // differences lists what was set, changed or unset from v to next, by path.
