@@ -60,7 +60,7 @@ driver-test: ## rqlite's own db and store suites on our SQLite driver (4 to 5 mi
 	$(GO) test -timeout 20m -skip '^Test_DB_TableCreationFTS$$' github.com/rqlite/rqlite/v8/db github.com/rqlite/rqlite/v8/store
 
 golden:     ## write the golden files anew; read the difference like code
-	$(GO) test ./engine/config ./engine/event ./ui/... -update
+	$(GO) test ./engine/config ./engine/event ./engine/policy ./ui/... -update
 
 fuzz:       ## each fuzz target for FUZZTIME (default 30s)
 	@for pkg in $$($(GO) list ./...); do \

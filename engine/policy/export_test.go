@@ -1,0 +1,29 @@
+package policy
+
+import "slices"
+
+// Unlisted lists functions of hexad's own that have no signature.
+func Unlisted() []string {
+	var known, out []string
+	for _, s := range signatures {
+		known = append(known, s.name)
+	}
+	want := append([]string{"policy", "why", "log", "data", "accept", "reject", "route", "skip"}, testFunctions...)
+	for _, library := range sorted(libraries) {
+		if library == "string" || library == "table" || library == "math" {
+			continue // the language's own, which every editor knows
+		}
+		for _, name := range sorted(libraries[library]) {
+			want = append(want, library+"."+name)
+		}
+	}
+	for _, name := range sorted(expectations) {
+		want = append(want, "expect."+name)
+	}
+	for _, name := range want {
+		if !slices.Contains(known, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -1,0 +1,14 @@
+-- What this policy is for, in a sentence or two: people read it in the console.
+local P = policy {
+  name = "NAME", api = 1, hook = "cluster.peers_changed", order = 300,
+  title = { en = "Peer list changes are noted", ja = "ピア一覧の変更を記録する" },
+}
+
+---@param c hexad.input.cluster_peers_changed
+---@return hexad.answer.cluster_peers_changed_type
+function P.evaluate(c)
+  why("changed", { before = #c.previous.peer_addresses, now = #c.proposed.peer_addresses })
+  return nil -- not mine: the next script decides
+end
+
+return P
