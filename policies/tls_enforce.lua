@@ -19,7 +19,8 @@ end
 local function judge(c, peer, add)
   local cert = peer.certificate
   if not peer.reachable then
-    add("cluster.tls.unverified", peer, nil, "warning")
+    -- in the periodic run the alarms of contact say it
+    if c.occasion ~= "periodic" then add("cluster.tls.unverified", peer, nil, "warning") end
     return
   end
   local clean = true

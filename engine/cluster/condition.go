@@ -36,6 +36,14 @@ const (
 // unknown before its silence counts; contact needs this long at most.
 const settle = 3 * time.Second
 
+// keySettles is how long a peer may show another key than the known one before
+// it counts: the rows that announce a replaced key travel beside it.
+const keySettles = 2 * time.Second
+
+// agreeWithin is how long the pages of two peers may differ, as the others tell
+// them, before it counts: what was saved on both arrives with the next beats.
+const agreeWithin = 2 * time.Second
+
 // stuckAfter is when a copy that does not move while the primary's does counts
 // as failed: Raft itself backs off up to 10 s after an outage.
 const stuckAfter = 15 * time.Second
@@ -96,6 +104,30 @@ func (s *Service) askRules(ctx context.Context) {
 	s.notify()
 }
 
+// standing are the alarms of the findings that count now: pages that differ
+// count when they have done so for a while.
+func (s *Service) standing(found []engine.Finding) []Condition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	differ := map[int]time.Time{}
+	var out []Condition
+	for _, c := range conditionsOf(found) {
+		if c.ID == alarmSettings || c.ID == alarmPrimary {
+			since, known := s.differ[c.ID]
+			if !known {
+				since = time.Now()
+			}
+			differ[c.ID] = since
+			if time.Since(since) < agreeWithin {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	s.differ = differ
+	return out
+}
+
 // conditions is every alarm of clustering that holds now.
 func (s *Service) conditions() []Condition {
 	s.mu.Lock()
@@ -106,17 +138,17 @@ func (s *Service) conditions() []Condition {
 	var out []Condition
 	add := func(id int, params map[string]string) { out = append(out, Condition{ID: id, Params: params}) }
 	if len(restart) > 0 && page.Reset == nil {
-		add(alarmRestart, map[string]string{"reasons": strings.Join(restart, ", ")})
+		add(alarmRestart, nil)
 	}
 	if len(page.Running.Peers) == 0 {
 		if others := s.others(page.Entered.Peers); len(others) > 0 && page.Reset == nil {
 			// Saved on a joining peer: it talks to them after its restart.
 			add(alarmCommunication, map[string]string{"peers": strings.Join(others, " ")})
 		}
-		return append(out, conditionsOf(found)...)
+		return append(out, s.standing(found)...)
 	}
 	if page.Entered.TLSMode != page.Running.TLSMode && len(page.Entered.Peers) > 0 {
-		add(alarmTLSRestart, map[string]string{"configured": string(page.Entered.TLSMode), "running": string(page.Running.TLSMode)})
+		add(alarmTLSRestart, nil)
 	}
 	if page.Running.TLSMode == engine.Permissive {
 		add(alarmPermissive, nil)
@@ -124,7 +156,7 @@ func (s *Service) conditions() []Condition {
 	out = append(out, s.contactConditions(agreed)...)
 	out = append(out, s.refusalConditions()...)
 	out = append(out, s.storeConditions(agreed)...)
-	return append(out, conditionsOf(found)...)
+	return append(out, s.standing(found)...)
 }
 
 // contactConditions are the alarms of peers that do not answer.
@@ -188,7 +220,7 @@ func (s *Service) refusalConditions() []Condition {
 		case r.Kind == "generation" && r.Remote.Number == id.Generation.Number:
 			add(alarmSettings, params)
 			add(alarmPrimary, params)
-		case r.Kind == "key":
+		case r.Kind == "key" && time.Since(r.First) > keySettles:
 			add(alarmPeerKey, params)
 		case r.Kind == "removed":
 			add(alarmRemoved, params)

@@ -124,11 +124,15 @@ func (p *peer) member() string {
 func (s *Service) exchange(ctx context.Context, p *peer) {
 	var answer beat
 	var rtt time.Duration
+	began := time.Now()
+	whole := ctx
+	ctx, stop := context.WithTimeout(ctx, s.o.Timeout) // for both tries
+	defer stop()
 	err := s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
-	if err != nil && ctx.Err() == nil && !isTimeout(err) {
+	if err != nil && ctx.Err() == nil {
 		err = s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
 	}
-	if ctx.Err() != nil {
+	if whole.Err() != nil {
 		return
 	}
 	now := time.Now()
@@ -137,7 +141,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	}
 	if err != nil {
 		cause, port := causeOf(err)
-		if p.failed(cause, port, isTimeout(err), now) {
+		if p.failed(cause, port, isTimeout(err) || now.Sub(began) > s.o.Timeout/2, now) {
 			s.stateChanged(p, false, cause)
 		}
 		return

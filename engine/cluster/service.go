@@ -25,7 +25,8 @@ type Service struct {
 	peers    map[string]*peer // by lower-case address
 	refused  map[string]Refusal
 	findings []engine.Finding
-	join     string // why joining has not succeeded yet
+	differ   map[int]time.Time // since when pages differ, by alarm
+	join     string            // why joining has not succeeded yet
 	window   time.Time
 	synced   time.Time
 	applied  progress
@@ -42,6 +43,7 @@ type Refusal struct {
 	Reason  string
 	Remote  engine.Generation
 	At      time.Time
+	First   time.Time // of those in a row; kept by the service
 }
 
 // New makes a Service. Open reads what it needs.
@@ -181,7 +183,10 @@ func (s *Service) Agreed() engine.Agreed {
 // Refused notes a refusal that the link met, on either side.
 func (s *Service) Refused(r Refusal) {
 	s.mu.Lock()
-	_, known := s.refused[r.Node+r.Address]
+	before, known := s.refused[r.Node+r.Address]
+	if r.First = r.At; known && before.Kind == r.Kind {
+		r.First = before.First
+	}
 	if known || len(s.refused) < 4*engine.MaxPeers {
 		s.refused[r.Node+r.Address] = r
 	}

@@ -46,6 +46,23 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 	return v
 }
 
+// MayEdit refuses at once what could only be saved elsewhere, without asking a
+// group that may not answer.
+//
+// Errors: Denied, naming the primary.
+func (s *Service) MayEdit() error {
+	switch agreed := s.Agreed(); {
+	case s.joining():
+		return engine.Errorf(engine.Denied, "this system waits to be admitted to its cluster, whose configuration replaces its own").
+			With("Primary", "edit the configuration on the primary, "+s.Running().PrimaryAddress())
+	case agreed.Primary != "" && agreed.Primary != s.o.Node:
+		primary := s.addressOf(agreed.Primary)
+		return engine.Errorf(engine.Denied, "configuration is edited on the primary, %s", primary).
+			With("Primary", "sign in at "+primary+" and repeat the change there")
+	}
+	return nil
+}
+
 // readOnly says why configuration cannot be saved here, "" when it can.
 func (s *Service) readOnly(v engine.ClusterView, servers Servers) string {
 	switch {

@@ -133,6 +133,18 @@ func Ready(t testing.TB, peers []*Peer) {
 	}
 }
 
+// Meet waits until every peer reaches every peer, whatever waits for a restart.
+func Meet(t testing.TB, peers []*Peer) {
+	t.Helper()
+	for _, p := range peers {
+		p.Await("reaches all", 20*time.Second, func() string {
+			v := p.View()
+			v.Restart = nil
+			return unready(v, len(peers))
+		})
+	}
+}
+
 // AwaitRevision waits until the peer has a revision.
 func (p *Peer) AwaitRevision(revision int64) {
 	p.T.Helper()

@@ -51,6 +51,9 @@ func New(t testing.TB, n int, address string, args ...string) *Peer {
 	return p
 }
 
+// FQDN is the peer's full name.
+func (p *Peer) FQDN() string { return p.Name + ".example.com" }
+
 // Write takes a part of the peer's log.
 func (p *Peer) Write(b []byte) (int, error) {
 	p.mu.Lock()
