@@ -176,6 +176,9 @@ func (r replicated) ConfigurationSince(ctx context.Context, generation string, r
 }
 
 func (r replicated) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
+	if err := r.a.cluster.MayEdit(); err != nil {
+		return engine.Saved{}, err
+	}
 	saved, err := r.a.store.SaveConfiguration(ctx, s)
 	r.a.wrote(err)
 	return saved, err

@@ -77,17 +77,30 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return out, err
 	}
+	s.writePage(actor, old, c)
 	s.setPage(page)
 	if err := s.dropUnlisted(ctx, old, c); err != nil {
 		out.Findings = append(out.Findings, engine.Finding{ID: "cluster.member_not_removed", Severity: engine.FindingWarning, Text: engine.Text{
 			EN: "The page is saved, but a peer that was taken off the list is still a member; it is removed as soon as the group can commit: " + err.Error(),
 			JA: "ページは保存されましたが、リストから外したピアはまだメンバーです。グループがコミットできるようになり次第削除されます: " + err.Error()}})
 	}
-	for _, e := range s.o.Lines.PageChanged(actor, old, c) {
-		s.o.Emit(e)
-	}
 	out.Restart, out.Reset = s.RestartReasons(), page.Reset
 	return out, nil
+}
+
+// writePage writes the log lines of a saved page. A changed TLS mode comes
+// first: in the database's form, with the editor's line after the item's, as
+// the seed has it.
+func (s *Service) writePage(actor engine.Actor, old, c engine.Clustering) {
+	lines := s.o.Lines.PageChanged(actor, old, c)
+	if old.TLSMode != c.TLSMode && len(lines) > 0 && len(s.Running().Peers) > 0 {
+		mode := s.o.Lines.TLSChanged(old.TLSMode, c.TLSMode, false)
+		const item = 2 // the table and the item
+		lines = slices.Concat(mode[:item], lines[:1], mode[item:], lines[1:])
+	}
+	for _, e := range lines {
+		s.o.Emit(e)
+	}
 }
 
 // saveReset keeps a page whose empty (or differently refilled) list has to do
@@ -278,6 +291,8 @@ func judgedItem(path string) bool {
 }
 
 func (s *Service) followTLS(ctx context.Context, mode engine.TLSMode) {
+	s.saving.Lock() // a Save here enters the mode and writes the lines itself
+	defer s.saving.Unlock()
 	page := s.copyPage()
 	if mode == "" || page.Entered.TLSMode == mode || len(page.Running.Peers) == 0 {
 		return
