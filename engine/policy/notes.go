@@ -19,9 +19,19 @@ func noteOf(typeName, field string) note {
 
 // enums are the values of named text types.
 var enums = map[string][]string{
+	"Protocol": {string(engine.SIP), string(engine.H323)},
+	"Severity": severityNames(),
 	"TLSMode":  {string(engine.Permissive), string(engine.Enforcing)},
 	"Role":     {string(engine.Core), string(engine.Edge)},
 	"Occasion": {string(engine.OnSave), string(engine.OnJoin), string(engine.OnKeys), string(engine.OnPeriodic)},
+}
+
+func severityNames() []string {
+	var out []string
+	for _, s := range engine.Severities {
+		out = append(out, string(s))
+	}
+	return out
 }
 
 func says(en, ja string, enum ...string) note { return note{engine.Text{EN: en, JA: ja}, enum} }
@@ -174,6 +184,70 @@ var notes = map[string]note{
 	"priority":      says("priority of the rule; lower is earlier", "ルールの優先度。小さいほど先"),
 	"stop":          says("whether the search stops here on a match", "一致したときここで検索を終えるか"),
 	"bandwidth":     says("bandwidth asked for, kbit/s", "要求された帯域（kbit/s）"),
+
+	"SourceRecord.alias":        says("alias of the caller, \"\" when it gives none", "発信者のエイリアス。示されないときは\"\""),
+	"SourceRecord.zone":         says("zone or subzone that it comes from", "発信元のゾーンまたはサブゾーン"),
+	"LicenceRecord.type":        says("kind of licence, \"\" when none is needed", "ライセンスの種類。不要なら\"\"", "", "room", "desktop"),
+	"free":                      says("licences that are left", "残りのライセンス数"),
+	"licence":                   says("the licence that it would take", "消費するライセンス"),
+	"aliases":                   says("the aliases that would be registered", "登録されるエイリアス"),
+	"subzone":                   says("subzone that the configuration gives it", "設定により割り当てられるサブゾーン"),
+	"restriction":               says("the restriction policy in force", "有効な登録制限ポリシー", "none", "allow_list", "deny_list"),
+	"listed":                    says("the list that names it; nil for none", "載っているリスト。なければnil", "allow", "deny"),
+	"refresh":                   says("whether it refreshes a live registration", "有効な登録の更新か"),
+	"elsewhere":                 says("address of the peer that holds the alias already; nil for none", "そのエイリアスをすでに持つピアのアドレス。なければnil"),
+	"conflict":                  says("the H.323 alias conflict mode", "H.323エイリアスの競合モード", "reject", "overwrite"),
+	"dialled":                   says("the alias as the caller gave it", "発信者が入力したままのエイリアス"),
+	"RouteCandidate.alias":      says("alias to search for there", "そこで検索するエイリアス"),
+	"RouteCandidate.zone_state": says("state of the zone", "ゾーンの状態", "active", "failed", "checking", "off"),
+	"findme_id":                 says("the FindMe ID that is called", "呼び出されたFindMe ID"),
+	"caller":                    says("who calls", "発信元"),
+	"devices":                   says("devices of the FindMe ID", "FindMe IDのデバイス"),
+	"local_time":                says("the time where its owner is", "所有者の現地時刻"),
+	"ring_seconds":              says("configured ring time in seconds", "設定された呼び出し時間（秒）"),
+	"FindMeDevice.alias":        says("alias of the device", "デバイスのエイリアス"),
+	"FindMeDevice.role":         says("when it rings", "呼び出す条件", "primary", "busy", "noanswer"),
+	"registered":                says("whether it is registered", "登録されているか"),
+	"in_call":                   says("whether it is in a call", "通話中か"),
+	"hour":                      says("0 to 23", "0〜23"),
+	"minute":                    says("0 to 59", "0〜59"),
+	"weekday":                   says("1 (Monday) to 7", "1（月曜日）〜7"),
+	"pipe":                      says("name of the pipe", "パイプの名前"),
+	"total":                     says("its limit, kbit/s; 0 for none", "合計の上限（kbit/s）。0は無制限"),
+	"used":                      says("what calls hold of it, kbit/s", "通話が使用中の帯域（kbit/s）"),
+	"per_call_max":              says("limit of one call, kbit/s; 0 for none", "1通話の上限（kbit/s）。0は無制限"),
+	"closed":                    says("whether nothing may pass", "通過が禁止されているか"),
+	"requested":                 says("what the call asks for, kbit/s; 0 when it names none", "通話が要求する帯域（kbit/s）。指定がなければ0"),
+	"default":                   says("what counts when it names none, kbit/s", "指定がないときの帯域（kbit/s）"),
+	"path":                      says("the limits on its path", "経路上の制限"),
+	"downspeed_per_call":        says("whether a limit for each call may lower it", "通話ごとの上限によるダウンスピードを許すか"),
+	"downspeed_total":           says("whether a total limit may lower it", "合計の上限によるダウンスピードを許すか"),
+	"GateRequest.procedure":     says("kind of the guided procedure", "手順の種類"),
+	"step":                      says("the step", "ステップ"),
+	"peer":                      says("address of the peer that it is about", "対象のピアのアドレス"),
+	"restarted":                 says("addresses that this procedure has restarted so far", "この手順でこれまでに再起動したアドレス"),
+	"since_change_s":            says("seconds since the last change of the configuration, -1 when unknown", "最後の設定変更からの秒数。不明なら-1"),
+	"since_restart_s":           says("seconds since that peer's last restart, -1 when unknown", "そのピアの最後の再起動からの秒数。不明なら-1"),
+	"CapacityPeer.address":      says("its address", "アドレス"),
+	"CapacityPeer.size":         says("its size", "規模", "small", "medium", "large", "appliance"),
+	"CapacityPeer.reachable":    says("whether it answers", "応答しているか"),
+	"calls_capacity":            says("calls that it can carry", "扱える通話数"),
+	"registrations_capacity":    says("registrations that it can carry", "扱える登録数"),
+	"licences":                  says("licences of the cluster by kind; unlimited ones are not in it", "クラスタのライセンス数（種類別）。無制限のものは含みません"),
+	"CapacityRequest.peers":     says("the peers", "ピア"),
+	"event":                     says("what happened to the alarm", "アラームに起きたこと", "raised", "lowered", "acknowledged"),
+	"alarm":                     says("the alarm", "アラーム"),
+	"AlarmRequest.procedure":    says("the guided procedure that runs; nil for none", "実行中の手順。なければnil"),
+	"AlarmRecord.id":            says("its number", "番号"),
+	"AlarmRecord.severity":      says("its severity", "重大度"),
+	"AlarmRecord.peer":          says("address of the peer that raised it", "発生したピアのアドレス"),
+	"AlarmRecord.params":        says("its parameters", "パラメータ"),
+	"AlarmRecord.count":         says("how often it was raised", "発生した回数"),
+	"AlarmRecord.first":         says("when it was raised first, unix seconds", "最初に発生した時刻（UNIX秒）"),
+	"acknowledged":              says("whether a person has acknowledged it", "確認済みか"),
+	"ProcedureRecord.kind":      says("its kind", "種類"),
+	"ProcedureRecord.peers":     says("addresses of the peers that it touches", "対象のピアのアドレス"),
+	"ProcedureRecord.started":   says("when it began, unix seconds", "開始時刻（UNIX秒）"),
 }
 
 // about is what a hook is for.
