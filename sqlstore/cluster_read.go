@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,10 +97,47 @@ var errNoCopy = engine.Errorf(engine.Unavailable, "this peer has no copy of the 
 	With("", "it comes with the first contact to the Raft leader")
 
 // Agreed returns what the cluster has agreed on about itself, as this copy has
-// it; members are in the order of their node ids.
+// it; members are in the order of their node ids. It is cheap while the copy
+// does not change.
 // Errors: Unavailable while this peer has no copy.
 func (c *Cluster) Agreed(ctx context.Context) (engine.Agreed, error) {
-	rows, err := c.query(ctx,
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s, err := c.currentLocked()
+	if err != nil {
+		return engine.Agreed{}, err
+	}
+	// The index is read first: what is kept under it is never older than it says.
+	index := s.store.DBAppliedIndex()
+	if known := s.agreed.Load(); known != nil && known.index == index && index > 0 {
+		return known.clone(), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return engine.Agreed{}, engine.Errorf(engine.Unavailable, "not read: %w", err)
+	}
+	out, err := s.readAgreed()
+	if err != nil {
+		return engine.Agreed{}, err
+	}
+	known := &agreedAt{index: index, Agreed: out}
+	s.agreed.Store(known)
+	return known.clone(), nil
+}
+
+// agreedAt is what the cluster agreed on when the copy had everything up to index.
+type agreedAt struct {
+	index uint64
+	engine.Agreed
+}
+
+func (a *agreedAt) clone() engine.Agreed {
+	out := a.Agreed
+	out.Members = slices.Clone(out.Members)
+	return out
+}
+
+func (s *raftStore) readAgreed() (engine.Agreed, error) {
+	rows, err := s.query(
 		stmt("SELECT cluster, generation, generation_id, parent, primary_node, revision FROM agreed"),
 		stmt("SELECT node, address, fingerprint, release FROM member ORDER BY node"))
 	if err != nil {

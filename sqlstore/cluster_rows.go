@@ -126,13 +126,36 @@ func sameAlarm(a, b engine.RaisedAlarm) bool {
 		millis(a.First) == millis(b.First) && millis(a.Last) == millis(b.Last) && maps.Equal(a.Params, b.Params)
 }
 
-// AppendAudit keeps one administrator command. The caller has masked its
-// arguments.
+// AppendAudit keeps administrator commands, and removes what is older than is
+// kept of them, of the configuration history and of the operation ids: there
+// is no change without a command. The caller has masked the arguments.
 // Errors: Unavailable.
-func (c *Cluster) AppendAudit(ctx context.Context, e AuditEntry) error {
-	_, err := c.apply(ctx, newBatch(
-		stmt("INSERT INTO audit (at_ms, user, via, source, peer, command, arguments, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			millis(e.Time), e.Actor.User, e.Actor.Via, e.Actor.Source, e.Peer, e.Command, e.Arguments, e.Result),
-		stmt("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", int64(auditKept))))
+func (c *Cluster) AppendAudit(ctx context.Context, entries ...AuditEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	type bound struct {
+		AtMS      int64  `json:"at"`
+		User      string `json:"user"`
+		Via       string `json:"via"`
+		Source    string `json:"source"`
+		Peer      string `json:"peer"`
+		Command   string `json:"command"`
+		Arguments string `json:"arguments"`
+		Result    string `json:"result"`
+	}
+	rows := make([]bound, len(entries))
+	for i, e := range entries {
+		rows[i] = bound{millis(e.Time), e.Actor.User, e.Actor.Via, e.Actor.Source, e.Peer, e.Command, e.Arguments, e.Result}
+	}
+	b := newBatch(
+		stmt(`INSERT INTO audit (at_ms, user, via, source, peer, command, arguments, result)
+SELECT value ->> 'at', value ->> 'user', value ->> 'via', value ->> 'source', value ->> 'peer', value ->> 'command', value ->> 'arguments', value ->> 'result'
+FROM json_each(?) ORDER BY key`, jsonText(rows)),
+		stmt("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", int64(auditKept)),
+		stmt("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", int64(historyKept)))
+	b.Statements = append(b.Statements, stmt("DELETE FROM operation WHERE at_ms < ?", b.AtMS-operationKept.Milliseconds()))
+	b.Calm = true
+	_, err := c.apply(ctx, b)
 	return err
 }

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -13,14 +12,30 @@ import (
 // historyKept is how many entries the configuration history holds.
 const historyKept = 100_000
 
-// change is one engine.Change as the batch binds it.
+// stagingFrom is the size of changes, in bytes, from which they are carried
+// once, through a table, instead of once for each statement that reads them:
+// the table costs two statements more.
+const stagingFrom = 64 << 10
+
+// change is one engine.Change as the batch binds it; Save is the place among
+// the saves of the batch of the one that it belongs to.
 type change struct {
+	Save   int    `json:"save,omitempty"`
 	Path   string `json:"path"`
 	Table  string `json:"tbl"`
 	Index  int64  `json:"idx"`
 	Leaf   string `json:"leaf"`
 	Value  string `json:"value"`
 	Delete int    `json:"del"`
+}
+
+// origin is what the history says of all changes of one save.
+type origin struct {
+	AtMS    int64  `json:"at"`
+	User    string `json:"user"`
+	Via     string `json:"via"`
+	Source  string `json:"source"`
+	Comment string `json:"comment"`
 }
 
 // SaveConfiguration brings the next revision about: all changes of s or none,
@@ -35,91 +50,154 @@ type change struct {
 // Exhausted (too large); Unavailable when the group cannot commit, or it is not
 // known whether it did.
 func (c *Cluster) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
-	changes, err := bindChanges(s)
+	saved, err := c.SaveConfigurations(ctx, []engine.Save{s})
 	if err != nil {
 		return engine.Saved{}, err
 	}
-	before, err := c.Agreed(ctx)
+	return saved[0], nil
+}
+
+// SaveConfigurations is SaveConfiguration for several saves that follow each
+// other: one revision each, one write for all, and all of them or none. The
+// base of each is the revision that the one before leads to, and no two change
+// the same item.
+//
+// Errors: as SaveConfiguration, of the first save that they concern.
+func (c *Cluster) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
+	b, err := c.saveBatch(saves)
 	if err != nil {
-		return engine.Saved{}, err
+		return nil, err
 	}
-	a, err := c.apply(ctx, c.saveBatch(s, before.Generation, changes))
+	a, err := c.apply(ctx, b)
 	if err != nil {
-		return engine.Saved{}, err
+		return nil, err
 	}
 	switch a.Outcome {
 	case refused:
-		return engine.Saved{}, c.whyRefused(ctx, s)
+		return nil, c.whyRefused(ctx, saves[0])
 	case doneBefore:
-		return c.savedBefore(ctx, s, a.Index)
+		first, err := c.savedBefore(ctx, saves[0], a.Index)
+		return follow(first, len(saves)), err
 	}
-	return engine.Saved{Revision: s.Base + 1, Index: a.Index, Replication: c.replication(ctx, a.Index)}, nil
+	return follow(engine.Saved{Revision: saves[0].Base + 1, Index: a.Index, Replication: c.replication(ctx, a.Index)}, len(saves)), nil
 }
 
-// bindChanges checks s and turns its changes into one JSON array; of several
-// changes of one path the last counts.
-func bindChanges(s engine.Save) (string, error) {
-	if s.Operation == "" || len(s.Operation) > 100 {
-		return "", engine.Errorf(engine.Invalid, "a save needs an operation id of 1 to 100 characters")
+// follow gives each save of a batch its own revision.
+func follow(first engine.Saved, n int) []engine.Saved {
+	out := make([]engine.Saved, n)
+	for i := range out {
+		out[i] = first
+		out[i].Revision += int64(i)
 	}
-	if len(s.Changes) == 0 {
-		return "", engine.Errorf(engine.Invalid, "there is nothing to save")
-	}
-	last := make(map[string]int, len(s.Changes))
-	for i, ch := range s.Changes {
-		last[ch.Path] = i
-	}
-	bound := make([]change, 0, len(last))
-	for i, ch := range s.Changes {
-		if last[ch.Path] != i {
-			continue
+	return out
+}
+
+// bindChanges checks the saves and turns their changes into one JSON array; of
+// several changes of one path in one save the last counts.
+func bindChanges(saves []engine.Save) (text string, deletes bool, err error) {
+	var bound []change
+	by := map[string]int{}
+	for n, s := range saves {
+		switch {
+		case s.Operation == "" || len(s.Operation) > 100:
+			return "", false, engine.Errorf(engine.Invalid, "a save needs an operation id of 1 to 100 characters")
+		case len(s.Changes) == 0:
+			return "", false, engine.Errorf(engine.Invalid, "there is nothing to save")
+		case s.Base != saves[0].Base+int64(n):
+			return "", false, engine.Errorf(engine.Invalid, "saves that do not follow each other cannot be written together")
 		}
-		if strings.TrimSpace(ch.Path) != ch.Path || ch.Path == "" {
-			return "", engine.Errorf(engine.Invalid, "%q is no path of a configuration item", ch.Path)
+		last := make(map[string]int, len(s.Changes))
+		for i, ch := range s.Changes {
+			last[ch.Path] = i
 		}
-		b := change{Path: ch.Path, Value: ch.Value}
-		b.Table, b.Index, b.Leaf = cutPath(ch.Path)
-		if ch.Delete {
-			b.Value, b.Delete = "", 1
+		for i, ch := range s.Changes {
+			if last[ch.Path] != i {
+				continue
+			}
+			if strings.TrimSpace(ch.Path) != ch.Path || ch.Path == "" {
+				return "", false, engine.Errorf(engine.Invalid, "%q is no path of a configuration item", ch.Path)
+			}
+			if other, twice := by[ch.Path]; twice && other != n {
+				return "", false, engine.Errorf(engine.Invalid, "two saves that change %s cannot be written together", ch.Path)
+			}
+			by[ch.Path] = n
+			b := change{Save: n, Path: ch.Path, Value: ch.Value}
+			b.Table, b.Index, b.Leaf = cutPath(ch.Path)
+			if ch.Delete {
+				b.Value, b.Delete, deletes = "", 1, true
+			}
+			bound = append(bound, b)
 		}
-		bound = append(bound, b)
 	}
-	text, err := json.Marshal(bound)
+	return jsonText(bound), deletes, nil
+}
+
+// origins is the JSON array of what the history says of each save.
+func origins(saves []engine.Save) string {
+	out := make([]origin, len(saves))
+	for n, s := range saves {
+		at := s.Time
+		if at.IsZero() {
+			at = time.Now()
+		}
+		out[n] = origin{AtMS: at.UnixMilli(), User: s.Actor.User, Via: s.Actor.Via, Source: s.Actor.Source, Comment: s.Comment}
+	}
+	return jsonText(out)
+}
+
+// saveBatch makes the batch of saves. Its first statement is the guard.
+func (c *Cluster) saveBatch(saves []engine.Save) (batch, error) {
+	changes, deletes, err := bindChanges(saves)
 	if err != nil {
-		return "", engine.Errorf(engine.Internal, "changes not encoded: %w", err)
+		return batch{}, err
 	}
-	return string(text), nil
+	base, n := saves[0].Base, int64(len(saves))
+	b := newBatch(
+		stmt(`INSERT OR REPLACE INTO guard (rowid, ok)
+SELECT 1, count(*) FROM agreed WHERE revision = ? AND primary_node = ? AND generation_id = ?`,
+			base, c.o.Node, c.Generation().ID),
+		stmt("UPDATE agreed SET revision = revision + ?", n))
+	b.Operation, b.Revision = saves[0].Operation, base+1
+	if n > 1 {
+		var others []string
+		for _, s := range saves[1:] {
+			others = append(others, s.Operation)
+		}
+		b.Statements = append(b.Statements, stmt("INSERT INTO operation (id, revision, at_ms) SELECT value, ? + key, ? FROM json_each(?)",
+			base+2, b.AtMS, jsonText(others)))
+	}
+	source := "json_each(?1)"
+	args := []any{changes}
+	if len(changes) > stagingFrom {
+		source, args = "staging, json_each(staging.changes)", nil
+		b.Statements = append(b.Statements, stmt("INSERT INTO staging (changes) VALUES (?)", changes))
+	}
+	b.Statements = append(b.Statements, changeStatements(source, args, deletes, base+1, c.o.Node, origins(saves))...)
+	if args == nil {
+		b.Statements = append(b.Statements, stmt("DELETE FROM staging"))
+	}
+	return b, nil
 }
 
-// saveBatch makes the batch of a save. Its first statements are the guard.
-func (c *Cluster) saveBatch(s engine.Save, g engine.Generation, changes string) batch {
-	at := s.Time
-	if at.IsZero() {
-		at = time.Now()
-	}
-	return batch{Operation: s.Operation, Revision: s.Base + 1, AtMS: at.UnixMilli(), Statements: []statement{
-		stmt("INSERT INTO guard (ok) SELECT count(*) FROM agreed WHERE revision = ? AND primary_node = ? AND generation_id = ?",
-			s.Base, c.o.Node, g.ID),
-		stmt("DELETE FROM guard"),
-		stmt("UPDATE agreed SET revision = revision + 1"),
-		stmt("INSERT INTO staging (changes) VALUES (?)", changes),
-		stmt(`INSERT INTO history (revision, at_ms, user, via, source, peer, path, old_value, new_value, comment)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, n.value ->> 'path',
-	CASE WHEN i.value LIKE '{cipher}%' THEN '`+mask+`' ELSE coalesce(i.value, '') END,
-	CASE WHEN n.value ->> 'value' LIKE '{cipher}%' THEN '`+mask+`' ELSE n.value ->> 'value' END, ?7
-FROM staging, json_each(staging.changes) AS n LEFT JOIN item AS i ON i.path = n.value ->> 'path'
+// changeStatements write the history and the items of the changes that source
+// lists, with args for its parameters.
+func changeStatements(source string, args []any, deletes bool, first int64, node, origins string) []statement {
+	k := len(args)
+	out := []statement{stmt(fmt.Sprintf(`INSERT INTO history (revision, at_ms, user, via, source, peer, path, old_value, new_value, comment)
+SELECT ?%d + o.key, o.value ->> 'at', o.value ->> 'user', o.value ->> 'via', o.value ->> 'source', ?%d, n.value ->> 'path',
+	CASE WHEN i.value LIKE '{cipher}%%' THEN '`+mask+`' ELSE coalesce(i.value, '') END,
+	CASE WHEN n.value ->> 'value' LIKE '{cipher}%%' THEN '`+mask+`' ELSE n.value ->> 'value' END, o.value ->> 'comment'
+FROM %s AS n CROSS JOIN json_each(?%d) AS o ON o.key = coalesce(n.value ->> 'save', 0)
+LEFT JOIN item AS i ON i.path = n.value ->> 'path'
 WHERE CASE n.value ->> 'del' WHEN 1 THEN i.path IS NOT NULL ELSE i.value IS NOT n.value ->> 'value' END
-ORDER BY n.key`,
-			s.Base+1, at.UnixMilli(), s.Actor.User, s.Actor.Via, s.Actor.Source, c.o.Node, s.Comment),
-		stmt(`DELETE FROM item WHERE path IN
-	(SELECT value ->> 'path' FROM staging, json_each(staging.changes) WHERE value ->> 'del' = 1)`),
-		stmt(`INSERT INTO item (path, tbl, idx, leaf, value)
-SELECT value ->> 'path', value ->> 'tbl', value ->> 'idx', value ->> 'leaf', value ->> 'value'
-FROM staging, json_each(staging.changes) WHERE value ->> 'del' = 0 ORDER BY key
-ON CONFLICT (path) DO UPDATE SET value = excluded.value`),
-		stmt("DELETE FROM staging"),
-		stmt("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", int64(historyKept)),
-	}}
+ORDER BY n.key`, k+1, k+2, source, k+3), append(args[:k:k], first, node, origins)...)}
+	if deletes {
+		out = append(out, stmt("DELETE FROM item WHERE path IN (SELECT n.value ->> 'path' FROM "+source+" AS n WHERE n.value ->> 'del' = 1)", args...))
+	}
+	return append(out, stmt(`INSERT INTO item (path, tbl, idx, leaf, value)
+SELECT n.value ->> 'path', n.value ->> 'tbl', n.value ->> 'idx', n.value ->> 'leaf', n.value ->> 'value'
+FROM `+source+` AS n WHERE n.value ->> 'del' = 0 ORDER BY n.key
+ON CONFLICT (path) DO UPDATE SET value = excluded.value`, args...))
 }
 
 // savedBefore answers a save whose operation was done already.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"hexad/engine"
+	"hexad/sqlstore"
 	"hexad/sqlstore/sqlstoretest"
 )
 
@@ -49,5 +51,58 @@ func TestConfigurationSince(t *testing.T) {
 		if ok && (step.Revision != now.Revision || !maps.Equal(step.Set, tt.set) || !slices.Equal(slices.Compact(step.Unset), tt.unset)) {
 			t.Errorf("%s: %+v, want revision %d, %v, %v", tt.name, step, now.Revision, tt.set, tt.unset)
 		}
+	}
+}
+
+// TestSavesTogether: saves that follow each other are written at once, each
+// with its revision, its origin and its entry of the history.
+func TestSavesTogether(t *testing.T) {
+	t.Parallel()
+	p := sqlstoretest.Start(t, 1).Peers[0]
+	save(t, p, "SIP Mode", "On")
+	var saves []engine.Save
+	for i, path := range []string{"SIP Mode", "Zones Zone 1 Name", "Zones Zone 2 Name"} {
+		s := change(t, p, path, "v"+path)
+		s.Base += int64(i)
+		s.Actor.User = "user" + path
+		saves = append(saves, s)
+	}
+	got, err := p.SaveConfigurations(t.Context(), saves)
+	if err != nil || len(got) != 3 || got[0].Revision != 2 || got[2].Revision != 4 {
+		t.Fatalf("saved %+v, %v, want revisions 2 to 4", got, err)
+	}
+	history, err := p.History(t.Context(), sqlstore.RevisionFilter{After: 1})
+	if err != nil || len(history) != 3 {
+		t.Fatalf("history %+v, %v", history, err)
+	}
+	for i, e := range history {
+		want := saves[2-i]
+		if e.Revision != int64(4-i) || e.Path != want.Changes[0].Path || e.New != want.Changes[0].Value || e.Actor.User != want.Actor.User {
+			t.Errorf("entry %d = %+v, want revision %d of %+v", i, e, 4-i, want)
+		}
+	}
+	if history[2].Old != "On" || history[0].Old != "" {
+		t.Errorf("old values %q and %q", history[2].Old, history[0].Old)
+	}
+	again, err := p.SaveConfigurations(t.Context(), saves)
+	if err != nil || again[2].Revision != 4 {
+		t.Errorf("sent again: %+v, %v", again, err)
+	}
+	if one, err := p.SaveConfiguration(t.Context(), saves[2]); err != nil || one.Revision != 4 {
+		t.Errorf("the last one sent again by itself: %+v, %v", one, err)
+	}
+	for i := range saves {
+		saves[i].Operation += "-other"
+	}
+	if _, err := p.SaveConfigurations(t.Context(), saves); engine.CodeOf(err) != engine.Conflict {
+		t.Errorf("on an old revision: %v, want a conflict", err)
+	}
+	saves[1].Changes[0].Path = "SIP Mode"
+	if _, err := p.SaveConfigurations(t.Context(), saves); engine.CodeOf(err) != engine.Invalid {
+		t.Errorf("twice the same item: %v, want invalid", err)
+	}
+	saves[1].Base = 9
+	if _, err := p.SaveConfigurations(t.Context(), saves); engine.CodeOf(err) != engine.Invalid {
+		t.Errorf("not one after the other: %v, want invalid", err)
 	}
 }

@@ -51,21 +51,18 @@ func (s *raftStore) awaitChange(index uint64) bool {
 
 // changed notes that the copy has arrived and passes the news on.
 func (c *Cluster) changed(s *raftStore, index uint64) {
-	rows, err := s.query(stmt("SELECT revision FROM agreed"))
-	if err != nil || len(rows[0].GetValues()) == 0 {
+	agreed, err := s.readAgreed()
+	if err != nil {
 		return // the first entries only; or closing
 	}
+	s.agreed.Store(&agreedAt{index: index, Agreed: agreed})
 	if err := s.arrived(c.o.Node); err != nil {
 		c.o.Logger.Warn("cluster database not marked complete", "error", err)
 	}
 	if c.o.OnChange == nil {
 		return
 	}
-	notice := ChangeNotice{Generation: s.generation, Index: index}
-	for r := range each(rows[0]) {
-		notice.Revision = r.int()
-	}
-	c.o.OnChange(notice)
+	c.o.OnChange(ChangeNotice{Generation: s.generation, Index: index, Revision: agreed.Revision})
 }
 
 // arrived marks a following store complete: from now on an empty one there is

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -60,6 +61,7 @@ type raftStore struct {
 
 	closing chan struct{} // closed when close begins
 	once    sync.Once
+	agreed  atomic.Pointer[agreedAt]
 	watched chan struct{} // closed when the watcher has ended; made by watch
 	whole   bool          // its record says complete; the watcher's
 
