@@ -62,6 +62,7 @@ type raftStore struct {
 	closing chan struct{} // closed when close begins
 	once    sync.Once
 	agreed  atomic.Pointer[agreedAt]
+	nudges  *nudges
 	watched chan struct{} // closed when the watcher has ended; made by watch
 	whole   bool          // its record says complete; the watcher's
 
@@ -121,7 +122,7 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	if !ok || handle == nil {
 		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
 	}
-	s.raft = handle
+	s.raft, s.nudges = handle, watchReplication(handle)
 	return nil
 }
 
@@ -268,9 +269,13 @@ func (s *raftStore) query(statements ...statement) ([]*proto.QueryRows, error) {
 	return rows, nil
 }
 
-// nudge adds an entry to the log, so that the followers learn at once that the
-// one before it is committed, instead of 50 to 100 ms later.
+// nudge lets the followers know at once that the last change is committed,
+// instead of 50 to 100 ms later.
 func (s *raftStore) nudge() {
+	servers, err := s.servers()
+	if err != nil || s.nudges.nudge(servers, s.store.ID()) {
+		return
+	}
 	go func() { // ends at the latest when the store closes
 		if f, err := s.store.Noop("nudge"); err == nil {
 			f.Error()
