@@ -56,6 +56,7 @@ type appliance struct {
 	console   *console.Server
 	lines     event.Lines
 	changes   changes
+	audits    *audit
 	applied   atomic.Uint64 // index of the last change in this copy
 	revision  atomic.Int64  // newest revision whose lines were written
 	storeErr  atomic.Pointer[engine.Error]
@@ -232,7 +233,7 @@ func (a *appliance) run(ctx context.Context) error {
 	var once sync.Once
 	var first error
 	for _, loop := range []func(context.Context) error{
-		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep, a.followConfiguration,
+		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep, a.followConfiguration, a.audits.run,
 	} {
 		wg.Go(func() {
 			if err := loop(ctx); err != nil {

@@ -175,6 +175,12 @@ func (r replicated) ConfigurationSince(ctx context.Context, generation string, r
 	return r.a.store.ConfigurationSince(ctx, generation, revision)
 }
 
+func (r replicated) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
+	saved, err := r.a.store.SaveConfigurations(ctx, saves)
+	r.a.wrote(err)
+	return saved, err
+}
+
 func (r replicated) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
 	if err := r.a.cluster.MayEdit(); err != nil {
 		return engine.Saved{}, err

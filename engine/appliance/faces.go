@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -19,10 +18,11 @@ import (
 // openFaces opens what administrators use: the shell's socket and the console.
 // Both run the one table of commands.
 func (a *appliance) openFaces(ctx context.Context) error {
+	a.audits = newAudit(a)
 	a.table = command.New(command.Parts{
 		Cluster: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: a.config, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
-		Journal: journal{a}, Audit: a.audit,
+		Journal: journal{a}, Audit: a.audits.add,
 	})
 	a.shell = shell.New(a.o.DataDir, a.table, a.log.With("module", "shell"))
 	if err := a.shell.Open(ctx); err != nil {
@@ -57,23 +57,6 @@ func (a *appliance) notReady() []string {
 		out = append(out, "the cluster database has no leader")
 	}
 	return out
-}
-
-// audit keeps who ran which command. Without a group that can commit the
-// command is in the event log all the same.
-func (a *appliance) audit(ctx context.Context, c command.Audited) {
-	args, err := json.Marshal(c.Args)
-	if err != nil {
-		args = []byte("{}")
-	}
-	entry := sqlstore.AuditEntry{Time: time.Now().UTC(), Actor: c.Actor, Peer: a.identity.now().Node, Command: c.Command, Arguments: string(args), Result: c.Result}
-	go func() {
-		ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer stop()
-		if err := a.store.AppendAudit(ctx, entry); err != nil {
-			a.log.Warn("command not kept in the cluster's audit", "module", "management", "command", c.Command, "user", c.Actor.User, "result", c.Result, "err", err)
-		}
-	}()
 }
 
 // trust is how peers come to know each other.

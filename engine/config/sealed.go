@@ -22,7 +22,11 @@ type Sealer interface {
 // before it was sealed is read as it is. A secret that does not open is left
 // out, as if it were not set, so that the rest of the configuration serves.
 func Sealed(reg *Registry, store ReplicatedStore, by Sealer, log *slog.Logger) ReplicatedStore {
-	return &sealedStore{store: store, reg: reg, by: by, log: log, closed: map[string]string{}}
+	s := &sealedStore{store: store, reg: reg, by: by, log: log, closed: map[string]string{}}
+	if group, ok := store.(groupStore); ok {
+		return sealedGroupStore{s, group}
+	}
+	return s
 }
 
 type sealedStore struct {
@@ -86,11 +90,29 @@ func (s *sealedStore) tell(path, value string, err error) {
 }
 
 func (s *sealedStore) SaveConfiguration(ctx context.Context, save engine.Save) (engine.Saved, error) {
+	return s.store.SaveConfiguration(ctx, s.seal(save))
+}
+
+func (s *sealedStore) seal(save engine.Save) engine.Save {
 	save.Changes = slices.Clone(save.Changes)
 	for n := range save.Changes {
 		if c := &save.Changes[n]; !c.Delete && c.Value != "" && s.reg.Secret(c.Path) {
 			c.Value = s.by.Seal(secretDomain(c.Path), []byte(c.Value))
 		}
 	}
-	return s.store.SaveConfiguration(ctx, save)
+	return save
+}
+
+// sealedGroupStore is a sealedStore over a store that writes groups.
+type sealedGroupStore struct {
+	*sealedStore
+	group groupStore
+}
+
+func (s sealedGroupStore) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
+	sealed := make([]engine.Save, len(saves))
+	for n, save := range saves {
+		sealed[n] = s.seal(save)
+	}
+	return s.group.SaveConfigurations(ctx, sealed)
 }

@@ -59,6 +59,7 @@ type Service struct {
 	current    atomic.Pointer[View]
 	reloading  sync.Mutex // one Reload at a time, so that views never go back
 	changing   sync.Mutex // one change at a time, so that each is judged on the last
+	line       line       // of the changes that wait for that
 	changed    chan struct{}
 	untold     []engine.Change // since TakeChanged; guarded by reloading
 }

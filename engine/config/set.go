@@ -33,13 +33,23 @@ type Outcome struct {
 // Errors: NotFound and Invalid for a path or value, Invalid for a rule or a
 // finding of severity error, Conflict, Denied and Unavailable from the stores.
 func (s *Service) Set(ctx context.Context, actor engine.Actor, base int64, changes []engine.Change) (Outcome, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	view := s.Current()
 	checked, err := s.checkAll(changes)
 	if err != nil {
 		return Outcome{}, err
 	}
+	w := &waiting{ctx: ctx, actor: actor, base: base, changes: checked}
+	s.line.join(w)
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if !w.done {
+		s.serve(w)
+	}
+	return w.out, w.err
+}
+
+// setAlone carries out one change on the present view.
+func (s *Service) setAlone(ctx context.Context, actor engine.Actor, base int64, checked []Checked) (Outcome, error) {
+	view := s.Current()
 	p := view.plan(checked)
 	if len(p.problems) > 0 {
 		return Outcome{}, p.problems[0].err
@@ -237,6 +247,17 @@ func (s *Service) saveLocal(ctx context.Context, actor engine.Actor, base int64,
 
 // conclude makes the saved values the present view and fills the answer in.
 func (s *Service) conclude(ctx context.Context, out Outcome, view *View, p plan, failed error) (Outcome, error) {
+	s.describe(&out, p, failed)
+	read := s.Follow
+	if len(p.local)+len(p.clustering) > 0 {
+		read = s.Reload
+	}
+	s.readBack(ctx, read, view.Revision)
+	return out, failed
+}
+
+// describe fills in what became different and what takes effect later.
+func (s *Service) describe(out *Outcome, p plan, failed error) {
 	for _, c := range append(append(p.clustering, p.replicated...), p.local...) {
 		if failed != nil && c.Item.Scope == PeerSpecific {
 			continue
@@ -255,12 +276,10 @@ func (s *Service) conclude(ctx context.Context, out Outcome, view *View, p plan,
 		out.Restart = append(out.Restart, out.Clustering.Restart...)
 		out.Findings = append(out.Findings, out.Clustering.Findings...)
 	}
-	read := s.Follow
-	if len(p.local)+len(p.clustering) > 0 {
-		read = s.Reload
+}
+
+func (s *Service) readBack(ctx context.Context, read func(context.Context) ([]engine.Change, error), revision int64) {
+	if _, err := read(ctx); err != nil {
+		s.log.Warn("configuration saved, but not yet read back", "revision", revision, "error", err)
 	}
-	if _, err := read(ctx); err != nil && failed == nil {
-		s.log.Warn("configuration saved, but not yet read back", "revision", view.Revision, "error", err)
-	}
-	return out, failed
 }
