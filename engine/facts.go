@@ -35,6 +35,8 @@ type Facts struct {
 	ResetArmed  bool       `json:"reset_armed"`
 	Maintenance bool       `json:"maintenance"`
 	Store       StoreFacts `json:"store"`
+	// Policy is which rules run there.
+	Policy PolicyFacts `json:"policy"`
 	// RTTs holds this peer's round trip to each other node id, in milliseconds.
 	RTTs map[string]float64 `json:"rtts,omitempty"`
 }

@@ -24,6 +24,7 @@ type Finding struct {
 	Params   map[string]string `json:"params,omitempty"`
 	Fix      *Fix              `json:"fix,omitempty"`
 	Text     Text              `json:"text"` // for people, from the finding catalogue
+	Waived   *WaivedBy         `json:"waived,omitempty"`
 }
 
 // Fix is what would make a finding go away.
