@@ -67,6 +67,9 @@ func (c *Cluster) Configuration(ctx context.Context) (engine.Configuration, erro
 // when the way is not known: another generation, or a history that does not
 // reach back so far. Then Configuration has to be read.
 func (c *Cluster) ConfigurationSince(ctx context.Context, generation string, revision int64) (step engine.ConfigurationStep, ok bool, err error) {
+	if now, err := c.Agreed(ctx); err == nil && now.Generation.ID == generation && now.Revision == revision {
+		return engine.ConfigurationStep{Revision: revision, Set: map[string]string{}}, true, nil
+	}
 	rows, err := c.query(ctx,
 		stmt("SELECT generation_id, revision, (SELECT revision FROM history ORDER BY id LIMIT 1) FROM agreed"),
 		stmt(`SELECT h.path, i.value IS NOT NULL, coalesce(i.value, '')

@@ -151,6 +151,9 @@ func (v *View) complete(changes []Checked) []Checked {
 		}
 		fresh[entry] = c
 	}
+	if len(order) == 0 {
+		return changes
+	}
 	next := v.with(changes)
 	for _, entry := range order {
 		n, index, ok := v.reg.locate(entry)

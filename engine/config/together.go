@@ -63,7 +63,8 @@ func (s *Service) serve(w *waiting) {
 	store, ok := s.replicated.(groupStore)
 	rest := s.line.take(w)
 	for len(rest) > 0 {
-		g := group{view: s.Current(), touched: map[string]bool{}}
+		now := s.Current()
+		g := group{from: now, view: now, touched: map[string]bool{}}
 		for ok && len(rest) > 0 && s.add(&g, rest[0]) {
 			rest = rest[1:]
 		}
@@ -81,6 +82,7 @@ func (s *Service) serve(w *waiting) {
 
 // group is changes that are written together.
 type group struct {
+	from    *View // that it was planned on
 	view    *View // after all of them
 	members []*waiting
 	plans   []plan
@@ -144,7 +146,25 @@ func (s *Service) saveGroup(store groupStore, g *group) {
 			s.describe(&m.out, g.plans[n], nil)
 		}
 	}
-	if err == nil {
+	if err == nil && !s.advance(g) {
 		s.readBack(ctx, s.Follow, g.view.Revision)
 	}
+}
+
+// advance makes the view of a group that was written the present one without
+// reading it back: the store took it for the very revision that it was planned
+// on. It reports false when the present view has moved meanwhile.
+func (s *Service) advance(g *group) bool {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if s.current.Load() != g.from {
+		return false
+	}
+	s.current.Store(g.view)
+	for _, p := range g.plans {
+		for _, c := range p.replicated {
+			s.tell([]engine.Change{{Path: c.Path, Value: c.Value, Delete: c.unset}})
+		}
+	}
+	return true
 }
