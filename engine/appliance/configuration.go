@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"hexad/engine"
 	"hexad/engine/cluster"
@@ -63,11 +64,18 @@ func (a *appliance) read(ctx context.Context, read func(context.Context) ([]engi
 	a.changes.happened()
 }
 
+// followAtMost is how long after a change the next is followed at the
+// earliest: changes that come faster are followed together.
+const followAtMost = 10 * time.Millisecond
+
 // followConfiguration brings each change into effect on this machine, whoever
 // made it, until ctx ends.
 func (a *appliance) followConfiguration(ctx context.Context) error {
 	for {
 		a.configured(ctx)
+		if !pause(ctx, followAtMost) {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return nil
