@@ -261,9 +261,10 @@ type AlarmRequest struct {
 // Decided is what every answer has: the id under which the decision can be
 // explained ("" when nobody keeps decisions), the script that decided ("" when
 // none did) and why the answer is not the active scripts' own, nil when it is.
+// None of it is part of the answer's JSON: equal answers are equal there.
 type Decided struct {
-	Decision string `json:"decision,omitempty"`
-	Script   string `json:"script,omitempty"`
+	Decision string `json:"-"`
+	Script   string `json:"-"`
 	Degraded error  `json:"-"`
 }
 
@@ -272,7 +273,7 @@ type Decided struct {
 // where the script leaves them to the configuration.
 type Admission struct {
 	Decided
-	Allow   bool   `json:"allow"`
+	Allow   bool   `json:"allowed"`
 	Code    int    `json:"code,omitempty"`
 	Reason  string `json:"reason,omitempty"`
 	Subzone string `json:"subzone,omitempty"`
@@ -333,7 +334,7 @@ type FindMeRings struct {
 // BandwidthGrant answers bandwidth.admit.
 type BandwidthGrant struct {
 	Decided
-	Allow  bool   `json:"allow"`
+	Allow  bool   `json:"allowed"`
 	Kbps   int    `json:"kbps,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }

@@ -26,7 +26,7 @@ package policy
 //	p.Activate(number, []Script, data) error // Script: Name Source Tests Mode OnFailure Order Version LastGood Builtin
 //	p.Revision() int64
 //	p.Status() []ScriptStatus                    // evaluations, failures, p99, pin, last failure
-//	p.Pin(script, reason, by string) error       // by the operator: to the last good version, else the fail-safe
+//	p.Pin(script, reason string) error           // by the operator: to the last good version, else the fail-safe
 //	p.Unpin(script string) error
 //	p.Pins() []engine.PolicyPin
 //
@@ -44,8 +44,8 @@ package policy
 //	c.Evaluate(ctx, hook, inputJSON, Trace{Lines: true}) (Decision, error)
 //	EvaluateWith(ctx, []Script, data, hook, inputJSON, Trace{}) (Decision, error) // Compile and Evaluate
 //
-// A Decision's Answer is the JSON of the typed answer (engine.Admission …; a
-// Judgement for findings hooks), after composition, engine checks and
+// A Decision's Answer is the JSON of the typed answer (engine.Admission …;
+// {"findings": […], "failed": […]} for findings hooks), after composition, engine checks and
 // fail-safe; its Steps say what each script did, with why and, on request, the
 // lines that ran. Decision.Script is the one that decided.
 //

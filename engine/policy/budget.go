@@ -82,10 +82,10 @@ type budget struct {
 
 var _ context.Context = (*budget)(nil)
 
-// reset starts a new evaluation. The deadline is the earlier of the script's
-// and the chain's.
-func (b *budget) reset(ctx context.Context, l Limits, chainEnd time.Time) {
-	deadline := time.Now().Add(l.Time)
+// reset starts a new evaluation now. The deadline is the earlier of the
+// script's and the chain's.
+func (b *budget) reset(ctx context.Context, l Limits, now, chainEnd time.Time) {
+	deadline := now.Add(l.Time)
 	if !chainEnd.IsZero() && chainEnd.Before(deadline) {
 		deadline = chainEnd
 	}

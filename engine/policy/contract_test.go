@@ -32,7 +32,7 @@ func TestTheVMAsksBeforeEveryInstruction(t *testing.T) {
 			return f.Proto
 		}()
 		st := newState(nil)
-		st.b.reset(context.Background(), ControlLimits, time.Time{})
+		st.b.reset(context.Background(), ControlLimits, time.Now(), time.Time{})
 		if err := st.call(st.L.NewFunctionFromProto(fn), 0); err != nil {
 			t.Fatal(err)
 		}

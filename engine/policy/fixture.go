@@ -123,3 +123,129 @@ func identityFixtures() map[string]any {
 	permissive.TLSMode = engine.Permissive
 	return map[string]any{"name": in, "mapped": mapped, "permissive": permissive}
 }
+
+// situated is the context of a call hook, as the policies fill it in.
+func situated() engine.CallContext {
+	c := fixtureContext(2)
+	return engine.CallContext{Now: c.Now, Revision: c.Revision, Self: &c.Self, Cluster: &c.Cluster}
+}
+
+func registered() engine.SourceRecord {
+	return engine.SourceRecord{Alias: "ann@example.com", Zone: "DefaultSubZone", ZoneType: engine.ZoneLocal, IP: "192.0.2.40", Authenticated: true}
+}
+
+func stranger() engine.SourceRecord {
+	return engine.SourceRecord{Alias: "x@example.net", Zone: "DefaultZone", ZoneType: engine.ZoneDefault, IP: "203.0.113.9"}
+}
+
+func registrationFixtures() map[string]any {
+	in := engine.RegistrationRequest{
+		CallContext: situated(), Aliases: []string{"ann@example.com"}, Protocol: engine.SIP, SourceIP: "192.0.2.40",
+		Authenticated: true, Subzone: "DefaultSubZone", Restriction: "none", Conflict: "reject",
+		Licence: engine.LicenceRecord{Type: "desktop", Free: 10},
+	}
+	refresh := in
+	refresh.Refresh, refresh.Licence.Free = true, 0
+	room := in
+	room.Aliases, room.Protocol, room.Licence.Type = []string{"room1", "5501"}, engine.H323, "room"
+	elsewhere := room
+	elsewhere.Elsewhere = "192.0.2.2"
+	return map[string]any{"new": in, "refresh": refresh, "room": room, "elsewhere": elsewhere}
+}
+
+func callFixtures() map[string]any {
+	in := engine.CallRequest{CallContext: situated(), Alias: "bob@example.com", Source: registered(), Protocol: engine.SIP, Hops: 15}
+	outside := in
+	outside.Source = stranger()
+	number := outside
+	number.Alias = "900441632960123@example.com"
+	return map[string]any{"registered": in, "outside": outside, "number": number}
+}
+
+func searchFixtures() map[string]any {
+	in := engine.SearchRequest{
+		CallContext: situated(), Alias: "bob@example.com", Dialled: "bob@example.com", Source: registered(), Protocol: engine.SIP, Hops: 15,
+	}
+	number := in
+	number.Alias, number.Dialled, number.Protocol = "01632960123", "901632960123", engine.H323
+	return map[string]any{"uri": in, "number": number}
+}
+
+func routeFixtures() map[string]any {
+	in := engine.RouteRequest{
+		CallContext: situated(), Alias: "bob@example.com", Source: registered(), Protocol: engine.SIP, Hops: 15, Bandwidth: 1920,
+		Candidates: []engine.RouteCandidate{
+			{Zone: "LocalZone", ZoneType: engine.ZoneLocal, ZoneState: "active", Alias: "bob@example.com", Rule: "local", Priority: 10},
+			{Zone: "Branch", ZoneType: engine.ZoneNeighbor, ZoneState: "failed", Alias: "bob@example.com", Rule: "to-branch", Priority: 40},
+			{Zone: "Edge", ZoneType: engine.ZoneTraversal, ZoneState: "active", Alias: "bob@example.com", Rule: "to-edge", Priority: 50, Stop: true},
+		},
+	}
+	none := in
+	none.Candidates = nil
+	return map[string]any{"three": in, "none": none}
+}
+
+func findMeFixtures() map[string]any {
+	in := engine.FindMeRequest{
+		CallContext: situated(), FindMeID: "ann@example.com", Caller: registered(), RingSeconds: 30,
+		LocalTime: engine.LocalTime{Hour: 10, Minute: 30, Weekday: 2},
+		Devices: []engine.FindMeDevice{
+			{Alias: "ann.desk@example.com", Role: "primary", Registered: true},
+			{Alias: "ann.room@example.com", Role: "primary", Registered: true},
+			{Alias: "01632960123", Role: "busy"},
+			{Alias: "ann.mobile@example.com", Role: "noanswer"},
+		},
+	}
+	empty := in
+	empty.Devices = nil
+	return map[string]any{"office": in, "empty": empty}
+}
+
+func bandwidthFixtures() map[string]any {
+	in := engine.BandwidthRequest{
+		CallContext: situated(), Requested: 1920, Default: 384, DownspeedPerCall: true, DownspeedTotal: true,
+		Path: []engine.PathPipe{{Pipe: "Branch", Total: 10_000, Used: 2_000, PerCallMax: 2_048}},
+	}
+	full := in
+	full.Path = []engine.PathPipe{{Pipe: "Branch", Total: 10_000, Used: 10_000}}
+	unlimited := in
+	unlimited.Requested, unlimited.Path = 0, nil
+	return map[string]any{"free": in, "full": full, "unlimited": unlimited}
+}
+
+func gateFixtures() map[string]any {
+	in := engine.GateRequest{
+		PolicyContext: fixtureContext(3), Procedure: "restart", Step: "restart", Peer: "192.0.2.1", Peers: fixturePeers(3),
+		SinceChangeS: 3600, SinceRestartS: 86_400,
+	}
+	second := in
+	second.Peer, second.Restarted, second.SinceRestartS = "192.0.2.2", []string{"192.0.2.1"}, 600
+	return map[string]any{"first": in, "second": second}
+}
+
+func capacityFixtures() map[string]any {
+	in := func(n int, size string) engine.CapacityRequest {
+		out := engine.CapacityRequest{PolicyContext: fixtureContext(n)}
+		for _, address := range fixtureAddresses[:n] {
+			out.Peers = append(out.Peers, engine.CapacityPeer{
+				Address: address, Size: size, CallsCapacity: 150, RegistrationsCapacity: 2500, Reachable: true,
+			})
+		}
+		return out
+	}
+	licensed := in(4, "medium")
+	licensed.Licences = map[string]int{"rich_media_sessions": 500}
+	return map[string]any{"one": in(1, "medium"), "four": in(4, "medium"), "six": in(6, "medium"), "small": in(4, "small"), "licensed": licensed}
+}
+
+func alarmFixtures() map[string]any {
+	in := engine.AlarmRequest{
+		PolicyContext: fixtureContext(2), Event: "raised",
+		Alarm: engine.AlarmRecord{ID: 20004, Severity: engine.Warning, Peer: "192.0.2.2", Count: 1, First: 1_800_000_000},
+	}
+	restarting := in
+	restarting.Procedure = &engine.ProcedureRecord{
+		Kind: "restart", Step: "restart", Peer: "192.0.2.2", Peers: []string{"192.0.2.1", "192.0.2.2"}, Started: 1_799_999_900,
+	}
+	return map[string]any{"raised": in, "restarting": restarting}
+}

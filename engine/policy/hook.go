@@ -2,10 +2,11 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"hexad/engine"
 )
 
 // composition is how the answers of several scripts of one hook become one.
@@ -14,22 +15,45 @@ type composition int
 const (
 	findings composition = iota // union of all
 	decision                    // the first that is not nil
+	pipeline                    // each gets what the one before made
 )
 
 // hook is one place where scripts are asked: a row of the table below. A new
 // hook is a row, an input type and a function of Policies.
 type hook struct {
-	name     string
-	kind     composition
-	limits   Limits
-	answer   shape
-	optional bool                   // nil is an answer: "not mine"
-	fixtures func() map[string]any  // valid inputs, by name, for checks and tests
-	verify   func(answer any) error // what a shape cannot say; may be nil
-	warn     func(answer any) any   // the answer in mode warn; nil for findings
+	name      string
+	kind      composition
+	limits    Limits
+	call      bool // a call waits for the answer
+	input     func() any
+	answer    shape
+	optional  bool                   // nil is an answer: "not mine"
+	onFailure []OnFailure            // permitted beside the fail-safe
+	fixtures  func() map[string]any  // valid inputs, by name, for checks and tests
+	verify    func(answer any) error // what a shape cannot say; may be nil
+	warn      func(answer any) any   // the answer in mode warn, nil for none; nil where mode warn changes nothing here
 }
 
-var scalarText = shape{kind: textKind}
+// permits lists what on_failure may be.
+func (h *hook) permits() []OnFailure { return append([]OnFailure{FailSafe}, h.onFailure...) }
+
+// Permitted lists what on_failure may be for a hook, the fail-safe first; nil
+// for an unknown one.
+func Permitted(hook string) []OnFailure {
+	h := hookNamed(hook)
+	if h == nil {
+		return nil
+	}
+	return h.permits()
+}
+
+func fresh[T any]() any { return new(T) }
+
+var (
+	scalarText   = shape{kind: textKind}
+	scalarNumber = shape{kind: numberKind}
+	scalarFlag   = shape{kind: flagKind}
+)
 
 // findingShape is one finding. Source: reference/policy-api.md section 6.
 var findingShape = shape{kind: recordKind, needs: []string{"id", "severity"}, fields: map[string]shape{
@@ -40,24 +64,114 @@ var findingShape = shape{kind: recordKind, needs: []string{"id", "severity"}, fi
 
 var findingsShape = shape{kind: listKind, elem: &findingShape, max: 200}
 
+// tagShape is an answer that carries an action.
+func tagShape(actions []string, fields map[string]shape) shape {
+	out := shape{kind: recordKind, needs: []string{"action"}, fields: map[string]shape{
+		"action": {kind: textKind, enum: actions}, "reason": scalarText,
+	}}
+	for name, s := range fields {
+		out.fields[name] = s
+	}
+	return out
+}
+
+var acceptReject = []string{"accept", "reject"}
+
+var aliasesShape = shape{kind: listKind, elem: &scalarText, max: 20}
+
+// targetShape is one target of a route: a candidate may be handed back as it is.
+var targetShape = shape{kind: recordKind, needs: []string{"zone", "alias"}, fields: map[string]shape{
+	"zone": scalarText, "alias": scalarText, "zone_type": scalarText, "zone_state": scalarText,
+	"rule": scalarText, "priority": scalarNumber, "stop": scalarFlag,
+}}
+
+var ringShape = shape{kind: recordKind, needs: []string{"aliases", "seconds"}, fields: map[string]shape{
+	"aliases": aliasesShape, "seconds": scalarNumber,
+}}
+
+var actShape = shape{kind: recordKind, needs: []string{"act"}, fields: map[string]shape{
+	"act": {kind: textKind, enum: []string{"notify", "severity", "expect", "suggest"}},
+	"to":  scalarText, "for_s": scalarNumber, "reason": scalarText, "procedure": scalarText,
+}}
+
 var hooks = []*hook{
-	{name: "cluster.validate", kind: findings, limits: ControlLimits, answer: findingsShape, fixtures: clusterFixtures},
-	{name: "keys.compare", kind: findings, limits: ControlLimits, answer: findingsShape, fixtures: keysFixtures},
-	{name: "peer.prerequisites", kind: findings, limits: ControlLimits, answer: findingsShape, fixtures: prerequisiteFixtures},
 	{
-		name: "cluster.peers_changed", kind: decision, limits: ControlLimits, optional: true, fixtures: peersChangedFixtures,
-		answer: shape{kind: recordKind, needs: []string{"reset"}, fields: map[string]shape{
-			"reset": {kind: textKind, enum: []string{"arm", "disarm", "keep_armed", "none"}},
-			"keep":  {kind: listKind, elem: &scalarText, max: 20}, "banner": scalarText, "blocked": scalarText,
-		}},
-		verify: verifyReset,
+		name: "cluster.validate", kind: findings, limits: ControlLimits, answer: findingsShape,
+		input: fresh[engine.ClusterInput], fixtures: clusterFixtures,
 	},
 	{
-		name: "peer.identity", kind: decision, limits: ControlLimits, optional: true, fixtures: identityFixtures,
-		answer: shape{kind: recordKind, needs: []string{"action"}, fields: map[string]shape{
-			"action": {kind: textKind, enum: []string{"accept", "reject"}}, "name": scalarText, "reason": scalarText,
+		name: "keys.compare", kind: findings, limits: ControlLimits, answer: findingsShape,
+		input: fresh[engine.KeysInput], fixtures: keysFixtures,
+	},
+	{
+		name: "peer.prerequisites", kind: findings, limits: ControlLimits, answer: findingsShape,
+		input: fresh[engine.PrerequisitesInput], fixtures: prerequisiteFixtures,
+	},
+	{
+		name: "peer.identity", kind: decision, limits: ControlLimits, optional: true,
+		input: fresh[engine.IdentityInput], fixtures: identityFixtures,
+		answer: tagShape(acceptReject, map[string]shape{"name": scalarText}), warn: acceptAnyway,
+	},
+	{
+		name: "cluster.peers_changed", kind: decision, limits: ControlLimits, optional: true,
+		input: fresh[engine.PeersChangedInput], fixtures: peersChangedFixtures, verify: verifyReset,
+		answer: shape{kind: recordKind, needs: []string{"reset"}, fields: map[string]shape{
+			"reset": {kind: textKind, enum: []string{"arm", "disarm", "keep_armed", "none"}},
+			"keep":  aliasesShape, "banner": scalarText, "blocked": scalarText,
 		}},
-		warn: acceptAnyway,
+	},
+	{
+		name: "procedure.gate", kind: decision, limits: ControlLimits, optional: true,
+		input: fresh[engine.GateRequest], fixtures: gateFixtures, verify: verifyGate, warn: unlessRejected,
+		answer: tagShape([]string{"accept", "wait", "reject"}, map[string]shape{"seconds": scalarNumber}),
+	},
+	{
+		name: "capacity.limit", kind: decision, limits: ControlLimits, optional: true,
+		input: fresh[engine.CapacityRequest], fixtures: capacityFixtures, verify: verifyCapacity,
+		answer: shape{kind: recordKind, needs: []string{"calls", "registrations"}, fields: map[string]shape{
+			"calls": scalarNumber, "registrations": scalarNumber, "counted_peers": scalarNumber, "reason": scalarText,
+		}},
+	},
+	{
+		name: "registration.admit", kind: decision, limits: CallLimits, call: true, optional: true,
+		input: fresh[engine.RegistrationRequest], fixtures: registrationFixtures, verify: verifyAdmission, warn: unlessRejected,
+		answer: tagShape(acceptReject, map[string]shape{"code": scalarNumber, "subzone": scalarText, "ttl": scalarNumber}),
+	},
+	{
+		name: "call.admit", kind: decision, limits: CallLimits, call: true, optional: true, onFailure: []OnFailure{FailureSkip},
+		input: fresh[engine.CallRequest], fixtures: callFixtures, verify: verifyCode, warn: unlessRejected,
+		answer: tagShape(acceptReject, map[string]shape{"code": scalarNumber}),
+	},
+	{
+		name: "search.transform", kind: pipeline, limits: CallLimits, call: true, optional: true, onFailure: []OnFailure{FailureReject},
+		input: fresh[engine.SearchRequest], fixtures: searchFixtures, verify: verifyTransform, warn: unlessRejected,
+		answer: shape{kind: recordKind, fields: map[string]shape{
+			"alias": scalarText, "action": {kind: textKind, enum: []string{"reject"}}, "reason": scalarText, "code": scalarNumber,
+		}},
+	},
+	{
+		name: "search.route", kind: decision, limits: CallLimits, call: true, optional: true, onFailure: []OnFailure{FailureReject},
+		input: fresh[engine.RouteRequest], fixtures: routeFixtures, verify: verifyRoute, warn: unlessRejected,
+		answer: tagShape([]string{"route", "reject", "skip"}, map[string]shape{
+			"targets": {kind: listKind, elem: &targetShape, max: 50}, "continue": scalarFlag, "code": scalarNumber, "detail": scalarText,
+		}),
+	},
+	{
+		name: "findme.resolve", kind: decision, limits: CallLimits, call: true, optional: true,
+		input: fresh[engine.FindMeRequest], fixtures: findMeFixtures, verify: verifyRings,
+		answer: shape{kind: recordKind, needs: []string{"rings"}, fields: map[string]shape{
+			"rings": {kind: listKind, elem: &ringShape, max: 10},
+		}},
+	},
+	{
+		name: "bandwidth.admit", kind: decision, limits: CallLimits, call: true, optional: true,
+		input: fresh[engine.BandwidthRequest], fixtures: bandwidthFixtures, warn: unlessRejected,
+		answer: tagShape(acceptReject, map[string]shape{"kbps": scalarNumber}),
+	},
+	{
+		name: "alarm.react", kind: findings, limits: ControlLimits, optional: true,
+		input: fresh[engine.AlarmRequest], fixtures: alarmFixtures, verify: verifyActs,
+		answer: shape{kind: listKind, elem: &actShape, max: 20},
 	},
 }
 
@@ -88,8 +202,9 @@ func (h *hook) decode(v lua.LValue) (any, error) {
 		}
 		return nil, badOutput("the answer is nil")
 	}
-	d := &decoder{}
-	out, err := d.decode(v, h.answer, "answer")
+	d := decoder{path: make([]place, 0, 6)}
+	d.path = append(d.path, place{name: "answer"})
+	out, err := d.value(v, &h.answer)
 	if err == nil && h.verify != nil {
 		err = h.verify(out)
 	}
@@ -103,6 +218,14 @@ func acceptAnyway(answer any) any {
 		return a
 	}
 	return map[string]any{"action": "accept", "name": ""}
+}
+
+// unlessRejected is what mode warn makes of a decision: a reject is only noted.
+func unlessRejected(answer any) any {
+	if answer.(map[string]any)["action"] == "reject" {
+		return nil
+	}
+	return answer
 }
 
 // meta is what policy{…} declares.
@@ -207,37 +330,6 @@ func (m *meta) check(name string) error {
 	for _, id := range sorted(m.Text) {
 		if !strings.HasPrefix(id, "policy."+name+".") {
 			return refuse("text id %q does not begin with policy.%s.", id, name)
-		}
-	}
-	return nil
-}
-
-// keepable is the closed list of what a factory reset may keep.
-// Source: reference 2.12.
-var keepable = []string{
-	"network.lan1.ip", "accounts.admin", "accounts.root", "ssh.host_keys", "option_keys", "access.https",
-	"access.ssh", "tls.server_certificate", "tls.private_key", "tls.trust_store",
-}
-
-// Keepable is the closed list of what a factory reset may keep.
-func Keepable() []string { return slices.Clone(keepable) }
-
-func verifyReset(answer any) error {
-	a := answer.(map[string]any)
-	keep, _ := a["keep"].([]any)
-	for _, k := range keep {
-		if !slices.Contains(keepable, k.(string)) {
-			return badOutput("answer.keep: a factory reset cannot keep %q", clip(k.(string), 64))
-		}
-	}
-	if id, ok := a["banner"].(string); ok {
-		if _, known := banners[id]; !known {
-			return badOutput("answer.banner: unknown banner %q", clip(id, 64))
-		}
-	}
-	if id, ok := a["blocked"].(string); ok {
-		if _, known := catalogue["cluster.reset."+id]; !known {
-			return badOutput("answer.blocked: unknown reason %q", clip(id, 64))
 		}
 	}
 	return nil

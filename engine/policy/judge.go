@@ -2,11 +2,9 @@ package policy
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"hexad/engine"
 )
@@ -17,57 +15,67 @@ import (
 // No errors reach the caller: Judgement.Degraded tells of rules that failed,
 // and outside of the periodic run a finding policy.failed then blocks.
 func (p *Policies) ValidateCluster(ctx context.Context, in engine.ClusterInput) engine.Judgement {
-	r := p.active.Load()
-	r.complete(&in.PolicyContext)
-	return p.judge(ctx, r, "cluster.validate", in.Occasion, in)
+	return p.begin(ctx, "cluster.validate").validateCluster(in)
+}
+
+func (q *asking) validateCluster(in engine.ClusterInput) engine.Judgement {
+	q.complete(&in.PolicyContext)
+	return q.judge(in.Occasion, in)
 }
 
 // CompareKeys asks hook keys.compare whether the peers carry the same option keys.
 func (p *Policies) CompareKeys(ctx context.Context, in engine.KeysInput) engine.Judgement {
-	r := p.active.Load()
-	r.complete(&in.PolicyContext)
-	return p.judge(ctx, r, "keys.compare", in.Occasion, in)
+	return p.begin(ctx, "keys.compare").compareKeys(in)
+}
+
+func (q *asking) compareKeys(in engine.KeysInput) engine.Judgement {
+	q.complete(&in.PolicyContext)
+	return q.judge(in.Occasion, in)
 }
 
 // Prerequisites asks hook peer.prerequisites whether a candidate may join, or
 // whether those that are in still fit together.
 func (p *Policies) Prerequisites(ctx context.Context, in engine.PrerequisitesInput) engine.Judgement {
-	r := p.active.Load()
-	r.complete(&in.PolicyContext)
+	return p.begin(ctx, "peer.prerequisites").prerequisites(in)
+}
+
+func (q *asking) prerequisites(in engine.PrerequisitesInput) engine.Judgement {
+	q.complete(&in.PolicyContext)
 	if in.Limits.RTTMS == 0 {
 		in.Limits.RTTMS = 80
 	}
 	if in.Limits.Peers == 0 {
 		in.Limits.Peers = engine.MaxPeers
 	}
-	return p.judge(ctx, r, "peer.prerequisites", in.Occasion, in)
+	return q.judge(in.Occasion, in)
 }
 
 // PeersChanged asks hook cluster.peers_changed what a new peer list does to the
 // factory reset. A failure, or no answer, leaves the reset as it is.
 func (p *Policies) PeersChanged(ctx context.Context, in engine.PeersChangedInput) engine.ResetDecision {
-	r := p.active.Load()
-	r.complete(&in.PolicyContext)
-	out := p.ask(ctx, r, "cluster.peers_changed", in)
-	if err := out.degraded(); err != nil || len(out.answers) == 0 {
-		return engine.ResetDecision{Action: engine.ResetNone, Degraded: err}
+	return p.begin(ctx, "cluster.peers_changed").peersChanged(in)
+}
+
+func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision {
+	q.complete(&in.PolicyContext)
+	q.ask(in)
+	a, by := q.out.first()
+	d := engine.ResetDecision{Action: engine.ResetNone, Degraded: q.out.degraded()}
+	if a != nil {
+		d.Action, d.BannerID, d.Blocked = engine.ResetAction(a["reset"].(string)), str(a["banner"]), str(a["blocked"])
+		keep, _ := a["keep"].([]any)
+		for _, k := range keep {
+			d.Keep = append(d.Keep, k.(string))
+		}
+		d.Banner = banners[d.BannerID]
 	}
-	a := out.answers[0].value.(map[string]any)
-	d := engine.ResetDecision{
-		Action: engine.ResetAction(a["reset"].(string)), BannerID: str(a["banner"]), Blocked: str(a["blocked"]),
-	}
-	keep, _ := a["keep"].([]any)
-	for _, k := range keep {
-		d.Keep = append(d.Keep, k.(string))
-	}
-	d.Banner = banners[d.BannerID]
 	if d.Blocked != "" {
 		e := catalogue["cluster.reset."+d.Blocked]
 		d.Findings = []engine.Finding{{
-			ID: "cluster.reset." + d.Blocked, Severity: engine.FindingWarning,
-			Script: out.answers[0].script.Name, Alarm: e.Alarm, Text: e.Text,
+			ID: "cluster.reset." + d.Blocked, Severity: engine.FindingWarning, Script: by, Alarm: e.Alarm, Text: e.Text,
 		}}
 	}
+	q.close(a, by)
 	return d
 }
 
@@ -77,65 +85,83 @@ func (p *Policies) PeersChanged(ctx context.Context, in engine.PeersChangedInput
 // While Enforcing a failure, no answer, or a chain that is not trusted rejects;
 // while Permissive a failure accepts with a warning.
 func (p *Policies) Identity(ctx context.Context, in engine.IdentityInput) engine.IdentityDecision {
-	r := p.active.Load()
-	r.complete(&in.PolicyContext)
+	return p.begin(ctx, "peer.identity").identity(in)
+}
+
+func (q *asking) identity(in engine.IdentityInput) engine.IdentityDecision {
+	q.complete(&in.PolicyContext)
 	if in.Names == nil {
 		in.Names = slices.Clone(in.SANs)
 		if in.CN != "" {
 			in.Names = append(in.Names, in.CN)
 		}
 	}
-	enforcing := in.TLSMode == engine.Enforcing
-	out := p.ask(ctx, r, "peer.identity", in)
-	if err := out.degraded(); err != nil {
-		return engine.IdentityDecision{Accept: !enforcing, Reason: "policy_failed", Warning: "policy_failed", Degraded: err}
+	q.ask(in)
+	d, by := q.identified(in)
+	answer := map[string]any{"action": "accept", "name": d.Name, "warning": d.Warning}
+	if !d.Accept {
+		answer = map[string]any{"action": "reject", "reason": d.Reason}
 	}
-	if len(out.answers) == 0 {
-		return engine.IdentityDecision{Accept: !enforcing, Reason: "no_policy", Warning: "no_policy"}
-	}
-	a := out.answers[0].value.(map[string]any)
-	d := engine.IdentityDecision{Accept: a["action"] == "accept", Name: str(a["name"]), Reason: str(a["reason"])}
-	if d.Accept {
-		d.Warning, d.Reason = d.Reason, ""
-	}
-	if enforcing && !in.ChainOK { // an invariant: no script widens what the chain allows
-		return engine.IdentityDecision{Reason: "chain_not_trusted"}
-	}
+	q.close(answer, by)
 	return d
 }
 
+func (q *asking) identified(in engine.IdentityInput) (engine.IdentityDecision, string) {
+	enforcing := in.TLSMode == engine.Enforcing
+	a, by := q.out.first()
+	if a == nil {
+		reason := "no_policy"
+		if len(q.out.missing) > 0 {
+			reason = "policy_failed"
+		}
+		return engine.IdentityDecision{Accept: !enforcing, Reason: reason, Warning: reason, Degraded: q.out.degraded()}, by
+	}
+	if enforcing && !in.ChainOK { // an invariant: no script widens what the chain allows
+		return engine.IdentityDecision{Reason: "chain_not_trusted"}, by
+	}
+	d := engine.IdentityDecision{Accept: a["action"] == "accept", Name: str(a["name"]), Reason: str(a["reason"]), Degraded: q.out.degraded()}
+	if d.Accept {
+		d.Warning, d.Reason = d.Reason, ""
+	}
+	return d, by
+}
+
 // complete fills in what every input has.
-func (r *revision) complete(c *engine.PolicyContext) {
+func (q *asking) complete(c *engine.PolicyContext) {
 	if c.Now == 0 {
-		c.Now = time.Now().Unix()
+		c.Now = q.now
 	}
 	if c.Revision == 0 {
-		c.Revision = r.number
+		c.Revision = q.r.number
 	}
 }
 
 // judge makes findings of the answers of a findings hook.
-func (p *Policies) judge(ctx context.Context, r *revision, hook string, on engine.Occasion, in any) engine.Judgement {
-	out := p.ask(ctx, r, hook, in)
-	j := engine.Judgement{Degraded: out.degraded()}
-	for _, a := range out.answers {
-		list, err := r.findings(a)
-		if err != nil {
-			f := Failure{Script: a.script.Name, Hook: hook, Class: "bad_output", Message: err.Error()}
-			p.failed([]Failure{f})
-			out.failures = append(out.failures, f)
-			j.Degraded = out.degraded()
-			continue
-		}
+func (q *asking) judge(on engine.Occasion, in any) engine.Judgement {
+	q.check = func(s *script, answer any) error {
+		_, err := q.r.findings(answered{s, answer})
+		return err
+	}
+	q.ask(in)
+	j := engine.Judgement{Degraded: q.out.degraded()}
+	for _, a := range q.out.answers {
+		list, _ := q.r.findings(a) // checked before
 		j.Findings = append(j.Findings, list...)
 	}
-	for _, f := range out.failures {
+	for _, f := range q.out.missing {
 		j.Failed = append(j.Failed, f.Script)
 		if on == engine.OnSave || on == engine.OnJoin {
 			j.Findings = append(j.Findings, policyFailed(f))
 		}
 	}
+	q.close(judged{append([]engine.Finding{}, j.Findings...), j.Failed}, "")
 	return j
+}
+
+// judged is a Judgement in the record of a decision.
+type judged struct {
+	Findings []engine.Finding `json:"findings"`
+	Failed   []string         `json:"failed,omitempty"`
 }
 
 func policyFailed(f Failure) engine.Finding {
@@ -162,7 +188,7 @@ func (r *revision) findings(a answered) ([]engine.Finding, error) {
 		}
 		e, ok := r.entry(a.script, f.ID)
 		if !ok {
-			return nil, fmt.Errorf("unknown finding %q", clip(f.ID, 64))
+			return nil, badOutput("unknown finding %q", clip(f.ID, 64))
 		}
 		f.Alarm, f.Text = e.Alarm, e.Text
 		if f.Severity == engine.FindingInfo {

@@ -28,6 +28,9 @@ var libraries = map[string]map[string]function{
 	"list":    {"contains": listContains, "index": listIndex, "same": listSame, "same_set": listSameSet},
 }
 
+// actions are the functions that tag an answer.
+var actions = []string{"accept", "reject", "route", "skip"}
+
 // testFunctions are those that only test files have, besides library expect.
 var testFunctions = []string{"evaluate", "with_data", "fixture"}
 
@@ -358,8 +361,8 @@ func traceWhy(st *state, L *lua.LState) int {
 func traceLog(st *state, L *lua.LState) int {
 	text := clip(L.CheckString(1), 1024)
 	st.b.work(L, len(text))
-	if st.logLine != nil {
-		st.logLine(text)
+	if st.logTo != nil {
+		st.logTo.log(st.script.name, text)
 	}
 	return 0
 }

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
@@ -22,38 +24,53 @@ const (
 	maxProgram  = 5000 // steps of a compiled pattern
 )
 
-// compile returns the pattern of argument 1; it is compiled once in a state.
-func (st *state) compile(L *lua.LState) *program {
-	pattern := L.CheckString(1)
-	if p := st.regexp[pattern]; p != nil {
-		return p
-	}
+// newProgram compiles a pattern within the limits.
+func newProgram(pattern string) (*program, error) {
 	if len(pattern) > 1024 {
-		L.RaiseError("pattern of %d bytes is over the limit of 1024", len(pattern))
+		return nil, fmt.Errorf("pattern of %d bytes is over the limit of 1024", len(pattern))
 	}
-	st.b.work(L, 64*256)
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		L.RaiseError("%s", err.Error())
+		return nil, err
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		L.RaiseError("%s", err.Error())
+		return nil, err
 	}
 	machine, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
-		L.RaiseError("%s", err.Error())
+		return nil, err
 	}
-	p := &program{re: re, size: len(machine.Inst)}
-	if p.size > maxProgram {
-		L.RaiseError("pattern is too large")
+	if len(machine.Inst) > maxProgram {
+		return nil, errors.New("pattern is too large")
+	}
+	return &program{re: re, size: len(machine.Inst)}, nil
+}
+
+// compile returns the pattern of argument 1. A literal one was compiled with
+// the script. Any other is charged each time, found or not, so that the count
+// does not depend on what ran before; it is compiled once in a state.
+func (st *state) compile(L *lua.LState) *program {
+	pattern := L.CheckString(1)
+	if st.script != nil {
+		if p := st.script.literals[pattern]; p != nil {
+			return p
+		}
+	}
+	st.b.work(L, 64*256)
+	p := st.regexp[pattern]
+	if p == nil {
+		var err error
+		if p, err = newProgram(pattern); err != nil {
+			L.RaiseError("%s", err.Error())
+		}
+		if st.programs += p.size; len(st.regexp) >= maxPrograms || st.programs > 10*maxProgram {
+			clear(st.regexp)
+			st.programs = p.size
+		}
+		st.regexp[pattern] = p
 	}
 	st.b.charge(L, 64*p.size)
-	if st.programs += p.size; len(st.regexp) >= maxPrograms || st.programs > 10*maxProgram {
-		clear(st.regexp)
-		st.programs = p.size
-	}
-	st.regexp[pattern] = p
 	return p
 }
 

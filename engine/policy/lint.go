@@ -49,8 +49,10 @@ type linter struct {
 	defined  map[string]bool            // top-level functions of a test file
 	scope    *scope
 	depth    int
+	inner    int // functions around the node at hand
 	lines    map[int]bool
-	before   []ast.Stmt // to stand in front of the statement at hand
+	literals map[string]*program // patterns of library re that are literals
+	before   []ast.Stmt          // to stand in front of the statement at hand
 	problems []Problem
 }
 
@@ -60,8 +62,9 @@ type scope struct {
 }
 
 type local struct {
-	line int
-	used bool
+	line  int
+	inner int // functions around its declaration
+	used  bool
 }
 
 func (l *linter) problem(at ast.PositionHolder, format string, args ...any) {
@@ -85,7 +88,9 @@ func (l *linter) close() {
 	l.scope = l.scope.up
 }
 
-func (l *linter) declare(line int, name string) { l.scope.locals[name] = &local{line: line} }
+func (l *linter) declare(line int, name string) {
+	l.scope.locals[name] = &local{line: line, inner: l.inner}
+}
 
 func (l *linter) find(name string) *local {
 	for s := l.scope; s != nil; s = s.up {

@@ -2,132 +2,117 @@ package policy
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"hexad/engine"
 )
 
-// Options opens the policies of one peer.
+// Options opens the policies of one peer. The functions may be nil; they are
+// called one evaluation at a time or many at once, and must not ask back.
 type Options struct {
-	Scripts  []Script
-	Revision int64
-	Data     map[string]map[string]string // operators' tables
-	Logger   *slog.Logger
-	Record   func(Decision) // keeps decisions; may be nil
-	Fail     func(Failure)  // raises policy.failed; may be nil
-}
-
-// Decision is the record of one question to the scripts of a hook. Input and
-// Answer are JSON.
-type Decision struct {
-	ID           string          `json:"id"`
-	At           time.Time       `json:"at"`
-	Hook         string          `json:"hook"`
-	Revision     int64           `json:"revision"`
-	Input        json.RawMessage `json:"input"`
-	Answer       json.RawMessage `json:"answer"`
-	Degraded     bool            `json:"degraded"`
-	Took         time.Duration   `json:"took"`
-	Instructions int             `json:"instructions"`
-	Steps        []Step          `json:"steps"`
-}
-
-// Step is one script's part in a decision. Outcome is "answered", "nothing",
-// "shadow", "failed" or "skipped".
-type Step struct {
-	Script  string `json:"script"`
-	Outcome string `json:"outcome"`
-	Why     []Why  `json:"why,omitempty"`
-	Detail  string `json:"detail,omitempty"`
-}
-
-// Failure is one evaluation that failed: what alarm policy.failed is about.
-type Failure struct {
-	Script  string
-	Hook    string
-	Class   string // runtime, limit.*, bad_output, panic
-	Line    int    // 0 when it is not known
-	Message string
-}
-
-func (f Failure) Error() string {
-	return fmt.Sprintf("policy %s of hook %s failed (%s, line %d): %s", f.Script, f.Hook, f.Class, f.Line, f.Message)
+	Scripts     []Script
+	Revision    int64
+	Data        map[string]map[string]string // operators' tables
+	Logger      *slog.Logger
+	Record      func(Decision)         // keeps decisions
+	Fail        func(Failure)          // raises policy.failed
+	Pinned      func(engine.PolicyPin) // a script was pinned on this peer: raises policy.pinned
+	Unpinned    func(engine.PolicyPin) // and is no longer
+	ZoneEnabled func(zone string) bool // exists and is enabled; nil takes every zone
+	Situation   engine.Situation       // until SetSituation tells another
 }
 
 // Policies asks the scripts of the active revision. It is safe for concurrent
 // use.
 type Policies struct {
-	logger *slog.Logger
-	record func(Decision)
-	fail   func(Failure)
-	active atomic.Pointer[revision]
+	o         Options
+	logger    *slog.Logger
+	active    atomic.Pointer[revision]
+	situation atomic.Pointer[engine.Situation]
+	capacity  atomic.Pointer[engine.Capacity] // the last good answer
+	queue     atomic.Pointer[queue]           // of decisions to record; nil while nobody runs Run
+	ids       ids
+	mu        sync.Mutex // activations and pins
 }
 
 // revision is a compiled set of scripts with its pool of states.
 type revision struct {
-	number int64
-	data   dataTables
-	chains map[string][]*script // by hook, in order
-	texts  map[string]map[string]any
-	states chan *state
-	logged lineLimit
+	number  int64
+	data    dataTables
+	scripts map[string]*script
+	chains  map[string][]*script // by hook, in order
+	texts   map[string]map[string]any
+	states  chan *state
+	logged  lineLimit
 }
 
 // New compiles and checks the scripts. Errors name script and line.
 func New(o Options) (*Policies, error) {
-	p := &Policies{logger: o.Logger, record: o.Record, fail: o.Fail}
+	p := &Policies{o: o, logger: o.Logger, ids: newIDs()}
 	if p.logger == nil {
 		p.logger = slog.New(slog.DiscardHandler)
 	}
+	p.SetSituation(o.Situation)
 	if err := p.Activate(o.Revision, o.Scripts, o.Data); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
+// SetSituation tells what the inputs of call hooks say of this peer and its
+// cluster from now on.
+func (p *Policies) SetSituation(s engine.Situation) { p.situation.Store(&s) }
+
 // Activate compiles a revision aside and swaps it in; when it cannot be loaded
-// the one before it stays.
+// the one before it stays. What is running ends with the revision that it
+// began with.
+//
+// A script of the same version keeps its counts and its pin; a new version
+// begins anew, with the one before it as its last good version if that one has
+// answered well.
 func (p *Policies) Activate(number int64, scripts []Script, data map[string]map[string]string) error {
-	r, err := newRevision(number, scripts, data)
+	p.mu.Lock()
+	before := p.active.Load()
+	r, err := newRevision(number, scripts, data, before)
 	if err != nil {
+		p.mu.Unlock()
 		return err
 	}
+	released := inherit(r, before)
 	p.active.Store(r)
+	p.mu.Unlock()
+	for _, pin := range released {
+		p.tellUnpinned(pin)
+	}
 	return nil
 }
 
-func newRevision(number int64, scripts []Script, data map[string]map[string]string) (*revision, error) {
+// newRevision compiles scripts. Texts that the revision before has compiled
+// are taken from it; it may be nil.
+func newRevision(number int64, scripts []Script, data map[string]map[string]string, before *revision) (*revision, error) {
 	if len(scripts) > maxScripts {
 		return nil, fmt.Errorf("%d scripts are over the limit of %d", len(scripts), maxScripts)
 	}
-	r := &revision{number: number, data: data, chains: map[string][]*script{}, texts: map[string]map[string]any{}}
-	names := map[string]bool{}
+	r := &revision{
+		number: number, data: cloneTables(data), scripts: map[string]*script{},
+		chains: map[string][]*script{}, texts: map[string]map[string]any{},
+	}
+	loader := &loader{}
+	defer loader.close()
 	var errs []error
 	for _, s := range scripts {
-		compiled, _, err := load(s)
-		if err == nil && names[s.Name] {
-			err = fmt.Errorf("%s: there are two scripts of this name", s.Name)
-		}
-		if err == nil {
-			err = declared(compiled, data)
-		}
-		if err != nil {
+		if err := r.add(s, loader, before); err != nil {
 			errs = append(errs, err)
-			continue
-		}
-		names[s.Name] = true
-		r.chains[compiled.hook.name] = append(r.chains[compiled.hook.name], compiled)
-		for id, text := range compiled.meta.Text {
-			r.texts[id] = text
 		}
 	}
 	if len(errs) > 0 {
@@ -143,9 +128,48 @@ func newRevision(number int64, scripts []Script, data map[string]map[string]stri
 	}
 	r.states = make(chan *state, max(2, runtime.GOMAXPROCS(0)))
 	for range cap(r.states) {
-		r.states <- newState(r.data)
+		st, err := r.warmState()
+		if err != nil {
+			return nil, err
+		}
+		r.states <- st
 	}
 	return r, nil
+}
+
+// cloneTables copies the operators' tables: a caller may go on editing its own.
+func cloneTables(data map[string]map[string]string) dataTables {
+	out := dataTables{}
+	for name, t := range data {
+		out[name] = maps.Clone(t)
+	}
+	return out
+}
+
+func (r *revision) add(s Script, l *loader, before *revision) error {
+	c, err := l.compiled(s, before)
+	if err != nil {
+		return err
+	}
+	one, err := s.with(c)
+	if err != nil {
+		return err
+	}
+	if r.scripts[s.Name] != nil {
+		return fmt.Errorf("%s: there are two scripts of this name", s.Name)
+	}
+	if err := declared(one, r.data); err != nil {
+		return err
+	}
+	if s.LastGood != nil {
+		one.good = l.lastGood(one, *s.LastGood)
+	}
+	r.scripts[s.Name] = one
+	r.chains[c.hook.name] = append(r.chains[c.hook.name], one)
+	for id, text := range c.meta.Text {
+		r.texts[id] = text
+	}
+	return nil
 }
 
 func declared(s *script, data map[string]map[string]string) error {
@@ -155,6 +179,18 @@ func declared(s *script, data map[string]map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// warmState is a state that has run the file of every script.
+func (r *revision) warmState() (*state, error) {
+	st := newState(r.data)
+	for _, name := range sorted(r.scripts) {
+		if _, fail := st.load(r.scripts[name].compiled); fail != nil {
+			return nil, fmt.Errorf("%s:%d: %s", name, fail.Line, fail.Message)
+		}
+	}
+	st.served = 0
+	return st, nil
 }
 
 // Revision is the number of the active revision.
@@ -177,125 +213,80 @@ func (r *revision) borrow(ctx context.Context) (*state, error) {
 
 // giveBack returns a state, or a new one in place of one that breached a limit,
 // panicked or is old.
-func (r *revision) giveBack(st *state) {
-	if st.broken || st.served >= recycleAfter {
-		st.L.Close()
-		st = newState(r.data)
+func (r *revision) giveBack(st *state) { r.states <- r.usable(st) }
+
+func (r *revision) usable(st *state) *state {
+	if !st.broken && st.served < recycleAfter {
+		return st
 	}
-	r.states <- st
+	st.L.Close()
+	return newState(r.data)
 }
 
-// answered is one script's answer.
-type answered struct {
-	script *script
-	value  any
+// loader compiles the scripts of one revision with one state.
+type loader struct{ st *state }
+
+func (l *loader) close() {
+	if l.st != nil {
+		l.st.L.Close()
+	}
 }
 
-// outcome is what the scripts of one hook said to one input.
-type outcome struct {
-	answers  []answered
-	failures []Failure
+// compiled is the compiled text of s, from the revision before where it is the
+// same.
+func (l *loader) compiled(s Script, before *revision) (*compiled, error) {
+	if before != nil {
+		if old := before.scripts[s.Name]; old != nil && old.Source == s.Source {
+			return old.compiled, nil
+		}
+	}
+	c, _, err := l.compile(s.Name, s.Source)
+	return c, err
 }
 
-func (o outcome) degraded() error {
-	if len(o.failures) == 0 {
+func (l *loader) compile(name, source string) (*compiled, []Problem, error) {
+	if !scriptName.MatchString(name) {
+		return nil, nil, fmt.Errorf("%s: a script's name is [a-z][a-z0-9_]{0,39}", clip(name, 64))
+	}
+	c := check(name, source, false)
+	if err := c.errs(); err != nil {
+		return nil, c.problems, err
+	}
+	if l.st == nil || l.st.broken {
+		l.close()
+		l.st = newState(nil)
+	}
+	out := &compiled{name: name, source: source, proto: c.proto, lines: c.lines, literals: c.literals}
+	m, fail := l.st.declare(out)
+	if fail != nil {
+		return nil, c.problems, fmt.Errorf("%s:%d: %s", name, fail.Line, fail.Message)
+	}
+	out.meta, out.hook = m, hookNamed(m.Hook)
+	return out, c.problems, nil
+}
+
+// lastGood compiles an earlier version of s; nil when it answers another hook
+// or no longer compiles: then the fail-safe stands in.
+func (l *loader) lastGood(s *script, earlier Script) *script {
+	c, _, err := l.compile(s.Name, earlier.Source)
+	if err != nil || c.hook != s.hook {
 		return nil
 	}
-	return o.failures[0]
-}
-
-// ask runs the scripts of a hook on an input: all of a findings hook, a
-// decision hook's until one answers. A failed script's answer is dropped, and a
-// decision hook ends there.
-func (p *Policies) ask(ctx context.Context, r *revision, name string, input any) outcome {
-	began := time.Now()
-	h := hookNamed(name)
-	d := Decision{ID: "d-" + strings.ToLower(rand.Text()[:10]), At: began.UTC(), Hook: name, Revision: r.number}
-	var out outcome
-	st, err := r.borrow(ctx)
+	earlier.Name, earlier.Order, earlier.OnFailure, earlier.Mode, earlier.LastGood = s.Name, s.order, s.OnFailure, s.Mode, nil
+	good, err := earlier.with(c)
 	if err != nil {
-		out.failures = append(out.failures, Failure{Hook: name, Class: errTime.Error(), Message: err.Error()})
-		p.failed(out.failures)
-		return out
+		return nil
 	}
-	defer func() { r.giveBack(st) }()
-	table, end := st.inputTable(input), began.Add(h.limits.Chain)
-	for _, s := range r.chains[name] {
-		if st.broken {
-			st.L.Close()
-			st = newState(r.data)
-			table = st.inputTable(input)
-		}
-		if done := p.one(ctx, r, st, s, table, end, &out, &d); done {
-			break
-		}
-	}
-	d.Took = time.Since(began)
-	p.keep(d, input, out)
-	p.failed(out.failures)
-	return out
+	return good
 }
 
-// one evaluates one script and tells whether the chain ends with it.
-func (p *Policies) one(ctx context.Context, r *revision, st *state, s *script, input *lua.LTable, end time.Time, out *outcome, d *Decision) bool {
-	step := Step{Script: s.Name, Outcome: "nothing"}
-	st.logLine = func(text string) {
-		if r.logged.allow(s.Name, time.Now()) {
-			p.logger.Debug("policy", "script", s.Name, "text", text)
-		}
-	}
-	value, fail := st.evaluate(ctx, s, input, end)
-	d.Instructions += st.b.used()
-	step.Why = st.why
-	defer func() { d.Steps = append(d.Steps, step) }()
-	switch {
-	case fail != nil:
-		step.Outcome, step.Detail = "failed", fail.Error()
-		if s.Mode == Shadow {
-			return false
-		}
-		out.failures = append(out.failures, Failure{
-			Script: s.Name, Hook: s.hook.name, Class: fail.Class, Line: fail.Line, Message: fail.Message,
-		})
-		return s.hook.kind == decision
-	case value == nil:
-		return false
-	case s.Mode == Shadow:
-		step.Outcome = "shadow"
-		return false
-	}
-	if s.Mode == Warn && s.hook.warn != nil {
-		value = s.hook.warn(value)
-	}
-	step.Outcome = "answered"
-	out.answers = append(out.answers, answered{s, value})
-	return s.hook.kind == decision
+// compile compiles one script by itself.
+func compile(name, source string) (*compiled, []Problem, error) {
+	l := &loader{}
+	defer l.close()
+	return l.compile(name, source)
 }
 
-func (p *Policies) keep(d Decision, input any, out outcome) {
-	if p.record == nil {
-		return
-	}
-	var values []any
-	for _, a := range out.answers {
-		values = append(values, a.value)
-	}
-	d.Degraded = len(out.failures) > 0
-	var err, err2 error
-	d.Input, err = json.Marshal(input)
-	d.Answer, err2 = json.Marshal(values)
-	if err := errors.Join(err, err2); err != nil {
-		p.logger.Error("policy decision not recorded", "hook", d.Hook, "error", err)
-		return
-	}
-	p.record(d)
-}
+var tables = &lua.LState{}
 
-func (p *Policies) failed(failures []Failure) {
-	for _, f := range failures {
-		p.logger.Warn("policy failed", "script", f.Script, "hook", f.Hook, "class", f.Class, "line", f.Line, "message", f.Message)
-		if p.fail != nil {
-			p.fail(f)
-		}
-	}
-}
+func newTable(array, hash int) *lua.LTable { return tables.CreateTable(array, hash) }

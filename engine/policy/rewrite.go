@@ -2,7 +2,7 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/yuin/gopher-lua/ast"
@@ -29,6 +29,9 @@ func (l *linter) expr(e ast.Expr) ast.Expr {
 	case *ast.TableExpr:
 		return l.table(e)
 	case *ast.FuncCallExpr:
+		if t := l.tag(e); t != nil {
+			return l.table(t)
+		}
 		l.call(e)
 	case *ast.LogicalOpExpr:
 		e.Lhs, e.Rhs = l.expr(e.Lhs), l.expr(e.Rhs)
@@ -103,14 +106,46 @@ func (l *linter) pattern(e *ast.FuncCallExpr) {
 	if !ok || l.library(f.Object) != "re" || len(e.Args) == 0 {
 		return
 	}
-	if s, ok := e.Args[0].(*ast.StringExpr); ok {
-		if _, err := regexp.Compile(s.Value); err != nil {
-			l.problem(e, "pattern: %v", err)
-		}
+	s, ok := e.Args[0].(*ast.StringExpr)
+	if !ok {
+		return
+	}
+	p, err := newProgram(s.Value)
+	if err != nil {
+		l.problem(e, "pattern: %v", err)
+		return
+	}
+	if len(l.literals) < maxPrograms {
+		l.literals[s.Value] = p
 	}
 }
 
+// tag returns accept{…} and its kin as the table that they make: nil when e is
+// anything else, or when its last value may be many.
+func (l *linter) tag(e *ast.FuncCallExpr) *ast.TableExpr {
+	id, ok := e.Func.(*ast.IdentExpr)
+	if !ok || !slices.Contains(actions, id.Value) || l.find(id.Value) != nil || len(e.Args) > 1 {
+		return nil
+	}
+	out := at(&ast.TableExpr{}, e)
+	if len(e.Args) == 1 {
+		t, ok := e.Args[0].(*ast.TableExpr)
+		if !ok {
+			return nil
+		}
+		if n := len(t.Fields); n > 0 && t.Fields[n-1].Key == nil && manyValued(t.Fields[n-1].Value) {
+			return nil
+		}
+		out.Fields = t.Fields
+	}
+	key, action := at(&ast.StringExpr{Value: "action"}, e), at(&ast.StringExpr{Value: id.Value}, e)
+	out.Fields = append(out.Fields, &ast.Field{Key: key, Value: action})
+	return out
+}
+
 func (l *linter) function(f *ast.FunctionExpr) {
+	l.inner++
+	defer func() { l.inner-- }()
 	l.open()
 	defer l.close()
 	for _, n := range f.ParList.Names {
@@ -192,9 +227,15 @@ func (l *linter) assign(s *ast.AssignStmt) ast.Stmt {
 	return l.assignMany(s)
 }
 
+// write checks an assignment to a name. A function cannot assign to a local of
+// the file: a policy keeps nothing from one evaluation to the next.
 func (l *linter) write(id *ast.IdentExpr) {
-	if l.find(id.Value) == nil {
+	v := l.find(id.Value)
+	switch {
+	case v == nil:
 		l.problem(id, "assignment to global %s", id.Value)
+	case v.inner == 0 && l.inner > 0 && !l.test:
+		l.problem(id, "%s belongs to the file and cannot be assigned in a function: a policy keeps nothing between evaluations", id.Value)
 	}
 }
 

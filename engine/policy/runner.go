@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -89,21 +90,32 @@ func Check(s Script, data map[string]map[string]string) []Problem {
 		refuse(1, "%s", strings.TrimPrefix(err.Error(), s.Name+":1: "))
 		return problems
 	}
+	// one revision for all fixtures: an answer is held against the engine's
+	// checks as in service
+	s.Mode, s.LastGood = Enforce, nil
+	p, err := New(Options{Scripts: []Script{s}, Data: data})
+	if err != nil {
+		line, message := split(err.Error())
+		refuse(line, "%s", message)
+		return problems
+	}
 	fixtures := compiled.hook.fixtures()
-	r := &revision{}
 	for _, name := range sorted(fixtures) {
-		st := newState(data)
-		answer, fail := st.evaluate(context.Background(), compiled, st.inputTable(fixtures[name]), time.Time{})
-		if fail != nil {
-			refuse(fail.Line, "fixture %q: %s: %s", name, fail.Class, fail.Message)
-		} else if compiled.hook.kind == findings {
-			if _, err := r.findings(answered{compiled, answer}); err != nil {
-				refuse(0, "fixture %q: %v", name, err)
-			}
+		for _, f := range p.attempt(compiled.hook, fixtures[name]) {
+			refuse(f.Line, "fixture %q: %s: %s", name, f.Class, f.Message)
 		}
-		st.L.Close()
 	}
 	return problems
+}
+
+// attempt asks without leaving a trace and returns what failed.
+func (p *Policies) attempt(h *hook, in any) []Failure {
+	q := p.begin(context.Background(), h.name)
+	q.trial = true
+	pointer := reflect.New(reflect.TypeOf(in))
+	pointer.Elem().Set(reflect.ValueOf(in))
+	q.answerTo(pointer.Interface())
+	return q.out.failures
 }
 
 // Test checks the scripts and runs their tests, in name order and each in a
@@ -151,7 +163,7 @@ func testScript(s Script, o TestOptions) ScriptReport {
 		if o.Run != nil && !o.Run.MatchString(s.Name+"/"+name) {
 			continue
 		}
-		out.Tests = append(out.Tests, runTest(compiled, file.proto, name, o.Cover, ran))
+		out.Tests = append(out.Tests, runTest(compiled.compiled, file.proto, name, o.Cover, ran))
 	}
 	if o.Cover {
 		out.Lines = len(compiled.lines)
@@ -167,22 +179,22 @@ func testScript(s Script, o TestOptions) ScriptReport {
 
 // trial is one running test.
 type trial struct {
-	script *script
+	script *compiled
 	policy *lua.LTable // the policy, loaded once for the test
 	spent  int         // instructions of the last evaluate
 	why    []Why       // of the last evaluate
 }
 
-func runTest(s *script, file *lua.FunctionProto, name string, cover bool, ran map[int]bool) TestResult {
+func runTest(s *compiled, file *lua.FunctionProto, name string, cover bool, ran map[int]bool) TestResult {
 	began := time.Now()
 	st := newState(dataTables{})
 	defer st.L.Close()
 	if cover {
-		st.b.trace = st.coverage(s.Name, ran)
+		st.b.trace = st.coverage(s.name, ran)
 	}
 	st.trial = &trial{script: s}
 	env := st.testGlobals()
-	st.b.reset(context.Background(), TestLimits, time.Time{})
+	st.b.reset(context.Background(), TestLimits, time.Now(), time.Time{})
 	fail := st.protect(s, func() error {
 		fn := st.L.NewFunctionFromProto(file)
 		fn.Env = env
@@ -264,6 +276,9 @@ func (st *state) rerun(L *lua.LState) *lua.LTable {
 	L.Call(0, 1)
 	p := L.CheckTable(-1)
 	L.Pop(1)
+	if err := st.seal(st.trial.script, p, map[lua.LValue]bool{}); err != nil {
+		L.RaiseError("%s", err.Error())
+	}
 	return p
 }
 

@@ -167,24 +167,57 @@ func TestUnusedLocalsAreWarnings(t *testing.T) {
 	}
 }
 
-// Nothing passes from one evaluation to the next, nor between scripts.
+// Nothing passes from one evaluation to the next: what a file made is read-only
+// while it is asked, and a function that would keep a value is refused.
 func TestEvaluationsAreIsolated(t *testing.T) {
 	t.Parallel()
-	source := `local P = policy { name = "hostile", api = 1, hook = "cluster.validate", order = 500, title = { en = "x" } }
-local count, seen = 0, {}
+	head := "local P = policy { name = \"hostile\", api = 1, hook = \"cluster.validate\", order = 500, title = { en = \"x\" } }\n"
+	for _, c := range []struct{ name, file, body, want string }{
+		{"a counter", "local count = 0", "count = count + 1", "hostile:4: count belongs to the file"},
+		{"a counter in a function", "local count = 0; local function f() count = count + 1 end", "f()", "hostile:2: count belongs to the file"},
+		{"a counter by a function name", "local f", "function f() end", "hostile:4: f belongs to the file"},
+		{"a list", "local seen = {}", "seen[#seen + 1] = 1", "read-only"},
+		{"a list by insert", "local seen = {}", "table.insert(seen, 1)", "read-only"},
+		{"a table in a table", "local t = { a = { b = {} } }", "t.a.b.c = 1", "read-only"},
+		{"a table as a key", "local k = {}; local t = { [k] = 1 }", "for key in pairs(t) do key.x = 1 end", "read-only"},
+		{"the declaration", "", "P.title.en = 'y'", "read-only"},
+		{"the policy", "", "P.evaluate = nil", "read-only"},
+		{"a sorted constant", "local t = { 2, 1 }", "table.sort(t)", "read-only"},
+		{"a table behind a function", "local function f() local t = {}; return function() t.x = (t.x or 0) + 1 end end; local g = f()", "g()", "read-only"},
+		{
+			"a value behind a function", "local function f() local n = 0; return function() n = n + 1; return n end end; local g = f()",
+			"g()", "hostile:2: a function that was made while the file ran",
+		},
+		{
+			"a value behind two functions", "local function f() local n = 0; return function() return function() n = n + 1 end end end; local g = f()",
+			"g()()", "hostile:2: a function that was made while the file ran",
+		},
+		{"the tag of an answer", "local answer = {}", "accept(answer)", "read-only"},
+	} {
+		source := head + c.file + "\nfunction P.evaluate(c)\n" + c.body + "\nreturn {}\nend\nreturn P"
+		p, err := policy.New(policy.Options{Scripts: []policy.Script{{Name: "hostile", Source: source}}})
+		if err == nil {
+			err = p.ValidateCluster(context.Background(), engine.ClusterInput{}).Degraded
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// What one evaluation makes is new in the next, in the same state.
+func TestLocalsBeginAnew(t *testing.T) {
+	t.Parallel()
+	body := `local count, seen = 0, {}
 local function counter() local n = 0; return function() n = n + 1; return n end end
 local next_number = counter()
-function P.evaluate(c)
-  count = count + 1
-  seen[#seen + 1] = count
-  P.title.en = P.title.en .. "x"
-  return { { id = "cluster.name.bare", severity = "info", params = { text = count .. #seen .. next_number() .. #P.title.en } } }
-end
-return P`
-	p := open(t, policy.Options{Scripts: []policy.Script{{Name: "hostile", Source: source}}})
+count = count + next_number()
+seen[#seen + 1] = count
+return { { id = "cluster.name.bare", severity = "info", params = { text = count .. #seen .. next_number() } } }`
+	p := open(t, policy.Options{Scripts: []policy.Script{scriptOf("cluster.validate", body)}})
 	for i := range 50 {
 		j := p.ValidateCluster(context.Background(), engine.ClusterInput{})
-		if j.Degraded != nil || j.Findings[0].Params["text"] != "1112" {
+		if j.Degraded != nil || j.Findings[0].Params["text"] != "112" {
 			t.Fatalf("evaluation %d saw another: %v %v", i, j.Findings, j.Degraded)
 		}
 	}
@@ -205,8 +238,8 @@ func TestChainGoesOnAfterABreach(t *testing.T) {
 			t.Fatalf("got %+v, want the finding of late and the failure of hostile", j)
 		}
 	}
-	if len(failures) != 5 || failures[0].Line != 5 {
-		t.Errorf("got failures %+v, want 5 of line 5", failures)
+	if len(failures) != 3 || failures[0].Line != 5 {
+		t.Errorf("got failures %+v, want 3 of line 5, then a pin", failures)
 	}
 }
 

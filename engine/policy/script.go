@@ -1,11 +1,15 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
@@ -21,24 +25,63 @@ const (
 	Shadow  Mode = "shadow" // evaluated and recorded, changes nothing
 )
 
+// OnFailure is what stands in for a script that failed and has no last good
+// version.
+type OnFailure string
+
+// What may stand in. "" is FailSafe; the others only where the hook permits
+// them.
+const (
+	FailSafe      OnFailure = "default" // the hook's fail-safe
+	FailureReject OnFailure = "reject"  // the script is taken to reject
+	FailureSkip   OnFailure = "skip"    // the script is taken to have no answer
+)
+
 // Script is one policy: its file name without .lua, its source and its tests.
-// Tests may be empty.
+//
+// Tests may be empty. Order 0 is the one that the file declares. Version is
+// what the caller calls this text; Version(Source) when it is "". LastGood is
+// an earlier version that is known to have answered well on this peer; nil when
+// none is.
 type Script struct {
-	Name    string
-	Source  string
-	Tests   string
-	Mode    Mode
-	Builtin bool
+	Name      string
+	Source    string
+	Tests     string
+	Mode      Mode
+	OnFailure OnFailure
+	Order     int
+	Version   string
+	LastGood  *Script
+	Builtin   bool
 }
 
-// script is a compiled Script. It is shared by all states and never changes.
+// Version is the version of a script that was given none: lower-case hex
+// SHA-256 of its source.
+func Version(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return hex.EncodeToString(sum[:])
+}
+
+// compiled is what the text of a script became. It is shared by all states and
+// revisions and never changes.
+type compiled struct {
+	name     string
+	source   string
+	hook     *hook
+	proto    *lua.FunctionProto
+	lines    map[int]bool // lines of statements
+	meta     meta
+	literals map[string]*program // patterns of library re that are literals
+}
+
+// script is one script of a revision.
 type script struct {
 	Script
-	hook  *hook
-	order int
-	proto *lua.FunctionProto
-	lines map[int]bool // lines of statements
-	meta  meta
+	*compiled
+	order  int
+	good   *script // last good version before this one; nil when there is none
+	health *health
+	proven atomic.Bool // has answered well
 }
 
 var scriptName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
@@ -55,6 +98,7 @@ type checked struct {
 	proto    *lua.FunctionProto
 	lines    map[int]bool
 	tests    []string // names of the tests of a test file
+	literals map[string]*program
 	problems []Problem
 }
 
@@ -93,10 +137,10 @@ func check(name, source string, test bool) (c checked) {
 	}
 	l := &linter{
 		script: name, test: test, globals: globalNames(test), members: libraryMembers(test),
-		defined: map[string]bool{}, lines: map[int]bool{},
+		defined: map[string]bool{}, lines: map[int]bool{}, literals: map[string]*program{},
 	}
 	body = l.chunk(body)
-	c.problems, c.lines = l.problems, l.lines
+	c.problems, c.lines, c.literals = l.problems, l.lines, l.literals
 	for _, name := range sorted(l.defined) {
 		if strings.HasPrefix(name, "test_") {
 			c.tests = append(c.tests, name)
@@ -150,23 +194,36 @@ func nestedAt(name, source string) int {
 
 // load compiles a script and runs its file once, to read what it declares.
 func load(s Script) (*script, []Problem, error) {
-	if !scriptName.MatchString(s.Name) {
-		return nil, nil, fmt.Errorf("%s: a script's name is [a-z][a-z0-9_]{0,39}", s.Name)
+	c, problems, err := compile(s.Name, s.Source)
+	if err != nil {
+		return nil, problems, err
 	}
-	c := check(s.Name, s.Source, false)
-	if err := c.errs(); err != nil {
-		return nil, c.problems, err
-	}
-	out := &script{Script: s, proto: c.proto, lines: c.lines}
+	out, err := s.with(c)
+	return out, problems, err
+}
+
+// with is s with its compiled text. Errors: the settings do not fit the hook.
+func (s Script) with(c *compiled) (*script, error) {
+	out := &script{Script: s, compiled: c, order: c.meta.Order, health: &health{}}
 	if out.Mode == "" {
 		out.Mode = Enforce
 	}
-	st := newState(nil)
-	defer st.L.Close()
-	m, fail := st.declare(out)
-	if fail != nil {
-		return nil, c.problems, fmt.Errorf("%s:%d: %s", s.Name, fail.Line, fail.Message)
+	if out.OnFailure == "" {
+		out.OnFailure = FailSafe
 	}
-	out.meta, out.hook, out.order = m, hookNamed(m.Hook), m.Order
-	return out, c.problems, nil
+	if out.Version == "" {
+		out.Version = Version(s.Source)
+	}
+	if s.Order != 0 {
+		out.order = s.Order
+	}
+	switch {
+	case !slices.Contains([]Mode{Enforce, Warn, Shadow}, out.Mode):
+		return nil, fmt.Errorf("%s: unknown mode %q", s.Name, clip(string(out.Mode), 40))
+	case !slices.Contains(c.hook.permits(), out.OnFailure):
+		return nil, fmt.Errorf("%s: hook %s does not permit on_failure %q", s.Name, c.hook.name, clip(string(out.OnFailure), 40))
+	case out.order < 100 || out.order > 899:
+		return nil, fmt.Errorf("%s: order %d is outside 100 to 899", s.Name, out.order)
+	}
+	return out, nil
 }

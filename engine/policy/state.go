@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,17 +24,18 @@ type state struct {
 	env      *lua.LTable // the globals of every policy
 	data     dataTables
 	tables   map[string]*lua.LTable // data tables, built once
-	peers    map[string]*lua.LTable // records of peers, by their contents
+	inputs   map[*hook]*recordSlot  // built once, filled anew
+	loaded   map[*compiled]*lua.LFunction
 	regexp   map[string]*program
 	programs int // their steps
 	ipairs   *lua.LFunction
 
 	// of the evaluation at hand
-	script  *script
-	meta    *meta // being declared
-	why     []Why
-	logLine func(text string)
-	trial   *trial // the running test; nil in service
+	script *compiled
+	meta   *meta // being declared
+	why    []Why
+	logTo  *running
+	trial  *trial // the running test; nil in service
 
 	served int
 	broken bool
@@ -50,12 +52,15 @@ type Why struct {
 
 func newState(data dataTables) *state {
 	settle()
-	st := &state{b: &budget{}, data: data, tables: map[string]*lua.LTable{}, peers: map[string]*lua.LTable{}, regexp: map[string]*program{}}
+	st := &state{
+		b: &budget{}, data: data, tables: map[string]*lua.LTable{}, inputs: map[*hook]*recordSlot{},
+		loaded: map[*compiled]*lua.LFunction{}, regexp: map[string]*program{},
+	}
 	st.L = lua.NewState(lua.Options{
 		CallStackSize: maxCallDepth, RegistrySize: 1024, RegistryMaxSize: maxRegistry, RegistryGrowStep: 1024,
 		SkipOpenLibs: true,
 	})
-	st.b.reset(context.Background(), ControlLimits, time.Time{})
+	st.b.reset(context.Background(), ControlLimits, time.Now(), time.Time{})
 	st.L.SetContext(st.b)
 	st.frozen = st.L.NewTable()
 	st.frozen.RawSetString("__metatable", lua.LFalse)
@@ -93,7 +98,7 @@ func (f *fault) Error() string { return f.Class + ": " + f.Message }
 
 // protect runs f as one evaluation of s and returns its values' error as a
 // fault. A state that breached a limit or panicked is marked broken.
-func (st *state) protect(s *script, f func() error) (out *fault) {
+func (st *state) protect(s *compiled, f func() error) (out *fault) {
 	st.script, st.why = s, nil
 	st.served++
 	defer func() {
@@ -184,8 +189,8 @@ func split(message string) (int, string) {
 	return line, message[len(m[0]):]
 }
 
-// instantiate runs the file of s and returns its policy table.
-func (st *state) instantiate(s *script, env *lua.LTable) (*lua.LTable, error) {
+// instantiate runs the file of s and returns its policy table, sealed.
+func (st *state) instantiate(s *compiled, env *lua.LTable) (*lua.LTable, error) {
 	fn := st.L.NewFunctionFromProto(s.proto)
 	fn.Env = env
 	if err := st.call(fn, 1); err != nil {
@@ -196,19 +201,71 @@ func (st *state) instantiate(s *script, env *lua.LTable) (*lua.LTable, error) {
 	if !ok {
 		return nil, &fault{Class: "runtime", Message: "the file does not return its policy"}
 	}
-	return p, nil
+	return p, st.seal(s, p, map[lua.LValue]bool{})
 }
 
-func (st *state) call(fn *lua.LFunction, results int, args ...lua.LValue) error {
-	st.L.Push(fn)
-	for _, a := range args {
-		st.L.Push(a)
+// seal makes everything read-only that one evaluation could leave to the next:
+// the tables that can be reached from v, through fields and through what
+// functions hold on to. With the check's rule that no function assigns to a
+// local of the file, the same functions can then serve every evaluation. A
+// function that was made by another while the file ran has locals of its own;
+// it may read them only.
+func (st *state) seal(s *compiled, v lua.LValue, seen map[lua.LValue]bool) error {
+	if seen[v] {
+		return nil
 	}
-	return st.L.PCall(len(args), results, nil)
+	switch v := v.(type) {
+	case *lua.LTable:
+		seen[v] = true
+		if v == st.env {
+			return nil
+		}
+		v.Metatable = st.frozen
+		for k, e := v.Next(lua.LNil); k != lua.LNil; k, e = v.Next(k) {
+			if err := st.seal(s, k, seen); err != nil {
+				return err
+			}
+			if err := st.seal(s, e, seen); err != nil {
+				return err
+			}
+		}
+	case *lua.LFunction:
+		seen[v] = true
+		if v.IsG {
+			return nil
+		}
+		if !slices.Contains(s.proto.FunctionPrototypes, v.Proto) && assigns(v.Proto) {
+			return &fault{
+				Class: "runtime", Line: v.Proto.LineDefined,
+				Message: "a function that was made while the file ran keeps a value between evaluations",
+			}
+		}
+		for _, up := range v.Upvalues {
+			if err := st.seal(s, up.Value(), seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// assigns tells whether a function, or one in it, assigns to what it holds on to.
+func assigns(p *lua.FunctionProto) bool {
+	for _, instruction := range p.Code {
+		if int(instruction>>26) == lua.OP_SETUPVAL {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.FunctionPrototypes, assigns)
+}
+
+func (st *state) call(fn *lua.LFunction, results int) error {
+	st.L.Push(fn)
+	return st.L.PCall(0, results, nil)
 }
 
 // declare runs the file of s to learn what policy{…} says.
-func (st *state) declare(s *script) (meta, *fault) {
+func (st *state) declare(s *compiled) (meta, *fault) {
 	var m meta
 	st.meta = &m
 	defer func() { st.meta = nil }()
@@ -220,38 +277,57 @@ func (st *state) declare(s *script) (meta, *fault) {
 		if _, ok := p.RawGetString("evaluate").(*lua.LFunction); !ok {
 			return &fault{Class: "runtime", Message: "the policy has no function evaluate"}
 		}
-		return m.check(s.Name)
+		return m.check(s.name)
 	})
 	return m, fail
 }
 
-// evaluate asks s for its answer to input, which is read-only. The answer is
-// checked against the hook's shape; nil is no answer.
-func (st *state) evaluate(ctx context.Context, s *script, input *lua.LTable, chainEnd time.Time) (answer any, fail *fault) {
-	st.b.reset(ctx, s.hook.limits, chainEnd)
-	fail = st.protect(s, func() error {
+// load runs the file of s in this state, once, and returns its evaluate.
+func (st *state) load(s *compiled) (*lua.LFunction, *fault) {
+	if fn := st.loaded[s]; fn != nil {
+		return fn, nil
+	}
+	var fn *lua.LFunction
+	st.b.reset(context.Background(), ControlLimits, time.Now(), time.Time{})
+	fail := st.protect(s, func() error {
 		p, err := st.instantiate(s, st.env)
 		if err != nil {
 			return err
 		}
-		answer, err = st.ask(p, s.hook, input)
+		var ok bool
+		if fn, ok = p.RawGetString("evaluate").(*lua.LFunction); !ok {
+			return &fault{Class: "runtime", Message: "the policy has no function evaluate"}
+		}
+		return nil
+	})
+	if fail == nil {
+		st.loaded[s] = fn
+	}
+	return fn, fail
+}
+
+// evaluate asks s for its answer to input, which is read-only. The answer is
+// checked against the hook's shape; nil is no answer. The script's time begins
+// at began.
+func (st *state) evaluate(ctx context.Context, s *compiled, input *lua.LTable, began, chainEnd time.Time) (answer any, fail *fault) {
+	fn, fail := st.load(s)
+	if fail != nil {
+		return nil, fail
+	}
+	st.b.reset(ctx, s.hook.limits, began, chainEnd)
+	fail = st.protect(s, func() error {
+		st.L.Push(fn)
+		st.L.Push(input)
+		err := st.L.PCall(1, 1, nil)
+		if err == nil {
+			v := st.L.Get(-1)
+			st.L.Pop(1)
+			answer, err = s.hook.decode(v)
+		}
 		return err
 	})
 	if fail != nil {
 		return nil, fail
 	}
 	return answer, nil
-}
-
-func (st *state) ask(p *lua.LTable, h *hook, input *lua.LTable) (any, error) {
-	fn, ok := p.RawGetString("evaluate").(*lua.LFunction)
-	if !ok {
-		return nil, &fault{Class: "runtime", Message: "the policy has no function evaluate"}
-	}
-	if err := st.call(fn, 1, input); err != nil {
-		return nil, err
-	}
-	v := st.L.Get(-1)
-	st.L.Pop(1)
-	return h.decode(v)
 }

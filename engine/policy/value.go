@@ -2,7 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -11,8 +10,6 @@ import (
 	"sync"
 
 	lua "github.com/yuin/gopher-lua"
-
-	"hexad/engine"
 )
 
 // field is one field of an input type, by its JSON name.
@@ -20,6 +17,7 @@ type inputField struct {
 	name      string
 	index     []int
 	omitEmpty bool
+	shared    bool // points to what never changes
 }
 
 var inputFields sync.Map // reflect.Type -> []inputField
@@ -39,19 +37,16 @@ func fieldsOf(t reflect.Type) []inputField {
 		if name == "" || name == "-" {
 			continue
 		}
-		out = append(out, inputField{name: name, index: f.Index, omitEmpty: options == "omitempty"})
+		shared := len(f.Index) == 2 && t.Field(f.Index[0]).Type == callContext
+		out = append(out, inputField{name: name, index: f.Index, omitEmpty: options == "omitempty", shared: shared})
 	}
 	slices.SortFunc(out, func(a, b inputField) int { return cmp.Compare(a.name, b.name) })
 	inputFields.Store(t, out)
 	return out
 }
 
-// encoder makes Lua values of Go values. With a cache, records of peers that
-// were seen before are the same read-only tables again: they are large and
-// seldom change.
-type encoder struct{ peers map[string]*lua.LTable }
-
-var peerRecord = reflect.TypeFor[engine.PeerRecord]()
+// encoder makes new Lua values of Go values.
+type encoder struct{}
 
 // toLua builds the Lua form of a Go value: structs by their JSON names, maps
 // in key order, nil for nil pointers and for empty fields marked omitempty.
@@ -82,9 +77,6 @@ func (e encoder) toLua(v reflect.Value) lua.LValue {
 	case reflect.Map:
 		return e.mapping(v)
 	case reflect.Struct:
-		if e.peers != nil && v.Type() == peerRecord {
-			return e.peer(v)
-		}
 		return e.fields(v)
 	}
 	return lua.LNil
@@ -113,36 +105,6 @@ func (e encoder) fields(v reflect.Value) *lua.LTable {
 	return t
 }
 
-const maxCachedPeers = 32
-
-// peer finds a record by its contents, since what it points to may change.
-func (e encoder) peer(v reflect.Value) lua.LValue {
-	key, err := json.Marshal(v.Interface())
-	if err != nil {
-		return e.fields(v)
-	}
-	t := e.peers[string(key)]
-	if t == nil {
-		if len(e.peers) >= maxCachedPeers {
-			clear(e.peers)
-		}
-		t = e.fields(v)
-		e.peers[string(key)] = t
-	}
-	return t
-}
-
-var tables = &lua.LState{}
-
-func newTable(array, hash int) *lua.LTable { return tables.CreateTable(array, hash) }
-
-// inputTable is the read-only table of an input.
-func (st *state) inputTable(input any) *lua.LTable {
-	t := encoder{peers: st.peers}.toLua(reflect.ValueOf(input)).(*lua.LTable)
-	st.freeze(t)
-	return t
-}
-
 // shape says what an answer may look like.
 type shape struct {
 	kind   kind
@@ -166,12 +128,43 @@ const (
 
 // decoder turns an answer into Go values of its shape: string, float64, bool,
 // []any, map[string]any, map[string]string.
-type decoder struct{ bytes int }
+type decoder struct {
+	bytes int
+	path  []place
+}
 
-func (d *decoder) decode(v lua.LValue, s shape, path string) (any, error) {
+// place is one level of where the decoder is: a name, or an index from 1.
+type place struct {
+	name  string
+	index int
+}
+
+// bad is a bad_output that names where the decoder is.
+func (d *decoder) bad(format string, args ...any) error {
+	var b strings.Builder
+	for i, p := range d.path {
+		switch {
+		case p.index > 0:
+			fmt.Fprintf(&b, "[%d]", p.index)
+		case i > 0:
+			b.WriteString("." + p.name)
+		default:
+			b.WriteString(p.name)
+		}
+	}
+	return badOutput("%s %s", b.String(), fmt.Sprintf(format, args...))
+}
+
+func (d *decoder) decode(v lua.LValue, s shape, name string) (any, error) {
+	d.path = append(d.path, place{name: name})
+	return d.value(v, &s)
+}
+
+// value decodes; path is restored when it succeeds.
+func (d *decoder) value(v lua.LValue, s *shape) (any, error) {
 	switch s.kind {
 	case textKind:
-		return d.text(v, s, path)
+		return d.text(v, s)
 	case numberKind:
 		if n, ok := v.(lua.LNumber); ok {
 			return float64(n), nil
@@ -181,121 +174,119 @@ func (d *decoder) decode(v lua.LValue, s shape, path string) (any, error) {
 			return bool(b), nil
 		}
 	case listKind:
-		return d.list(v, s, path)
+		return d.list(v, s)
 	case recordKind:
-		return d.record(v, s, path)
+		return d.record(v, s)
 	case paramsKind:
-		return d.params(v, path)
+		return d.params(v)
 	}
-	return nil, badOutput("%s has the wrong type %s", path, v.Type())
+	return nil, d.bad("has the wrong type %s", v.Type())
 }
 
 func badOutput(format string, args ...any) error {
 	return &fault{Class: "bad_output", Message: fmt.Sprintf(format, args...)}
 }
 
-func (d *decoder) take(n int, path string) error {
+func (d *decoder) take(n int) error {
 	if d.bytes += n; d.bytes > maxAnswerBytes {
-		return badOutput("%s: the answer is over %d bytes", path, maxAnswerBytes)
+		return d.bad("makes the answer longer than %d bytes", maxAnswerBytes)
 	}
 	return nil
 }
 
-func (d *decoder) text(v lua.LValue, s shape, path string) (any, error) {
+func (d *decoder) text(v lua.LValue, s *shape) (any, error) {
 	str, ok := v.(lua.LString)
 	if !ok {
-		return nil, badOutput("%s has the wrong type %s", path, v.Type())
+		return nil, d.bad("has the wrong type %s", v.Type())
 	}
 	if s.enum != nil && !slices.Contains(s.enum, string(str)) {
-		return nil, badOutput("%s is %q, not one of %s", path, clip(string(str), 40), strings.Join(s.enum, ", "))
+		return nil, d.bad("is %q, not one of %s", clip(string(str), 40), strings.Join(s.enum, ", "))
 	}
-	return string(str), d.take(len(str), path)
+	return string(str), d.take(len(str))
 }
 
-func (d *decoder) list(v lua.LValue, s shape, path string) (any, error) {
+func (d *decoder) list(v lua.LValue, s *shape) (any, error) {
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		return nil, badOutput("%s has the wrong type %s", path, v.Type())
+		return nil, d.bad("has the wrong type %s", v.Type())
 	}
 	n := t.Len()
 	if s.max > 0 && n > s.max {
-		return nil, badOutput("%s has %d elements, at most %d are allowed", path, n, s.max)
+		return nil, d.bad("has %d elements, at most %d are allowed", n, s.max)
 	}
 	count := 0
 	each(t, func(_, _ lua.LValue) { count++ })
 	if count != n {
-		return nil, badOutput("%s is not a list", path)
+		return nil, d.bad("is not a list")
 	}
 	out := make([]any, 0, n)
 	for i := 1; i <= n; i++ {
-		if err := d.take(16, path); err != nil {
+		if err := d.take(16); err != nil {
 			return nil, err
 		}
-		e, err := d.decode(t.RawGetInt(i), *s.elem, fmt.Sprintf("%s[%d]", path, i))
+		d.path = append(d.path, place{index: i})
+		e, err := d.value(t.RawGetInt(i), s.elem)
 		if err != nil {
 			return nil, err
 		}
+		d.path = d.path[:len(d.path)-1]
 		out = append(out, e)
 	}
 	return out, nil
 }
 
-func (d *decoder) record(v lua.LValue, s shape, path string) (any, error) {
+func (d *decoder) record(v lua.LValue, s *shape) (any, error) {
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		return nil, badOutput("%s has the wrong type %s", path, v.Type())
+		return nil, d.bad("has the wrong type %s", v.Type())
 	}
-	out := map[string]any{}
-	var err error
-	each(t, func(k, v lua.LValue) {
+	out := make(map[string]any, len(s.needs))
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, isText := k.(lua.LString)
 		inner, known := s.fields[string(name)]
-		switch {
-		case err != nil:
-		case !isText || !known:
-			err = badOutput("%s has the unknown field %s", path, clip(toString(k), 40))
-		default:
-			if err = d.take(16, path); err == nil {
-				out[string(name)], err = d.decode(v, inner, path+"."+string(name))
-			}
+		if !isText || !known {
+			return nil, d.bad("has the unknown field %s", clip(toString(k), 40))
 		}
-	})
-	if err != nil {
-		return nil, err
+		if err := d.take(16); err != nil {
+			return nil, err
+		}
+		d.path = append(d.path, place{name: string(name)})
+		one, err := d.value(v, &inner)
+		if err != nil {
+			return nil, err
+		}
+		d.path = d.path[:len(d.path)-1]
+		out[string(name)] = one
 	}
 	for _, name := range s.needs {
 		if _, ok := out[name]; !ok {
-			return nil, badOutput("%s lacks the field %s", path, name)
+			return nil, d.bad("lacks the field %s", name)
 		}
 	}
 	return out, nil
 }
 
-func (d *decoder) params(v lua.LValue, path string) (any, error) {
+func (d *decoder) params(v lua.LValue) (any, error) {
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		return nil, badOutput("%s has the wrong type %s", path, v.Type())
+		return nil, d.bad("has the wrong type %s", v.Type())
 	}
 	out := map[string]string{}
-	var err error
-	each(t, func(k, v lua.LValue) {
+	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, isText := k.(lua.LString)
 		switch v.(type) {
 		case lua.LString, lua.LNumber, lua.LBool:
 		default:
 			isText = false
 		}
-		if err == nil && !isText {
-			err = badOutput("%s: parameters are texts, numbers and booleans by name", path)
+		if !isText {
+			return nil, d.bad("has something else than texts, numbers and booleans by name")
 		}
-		if err == nil {
-			s := toString(v)
-			out[string(name)] = s
-			err = d.take(len(name)+len(s)+16, path)
+		s := toString(v)
+		out[string(name)] = s
+		if err := d.take(len(name) + len(s) + 16); err != nil {
+			return nil, err
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
 	return out, nil
 }

@@ -1,0 +1,135 @@
+package policy
+
+import (
+	"context"
+	"slices"
+
+	"hexad/engine"
+)
+
+const gateWaitS = 60
+
+// Gate asks hook procedure.gate whether the next step of a guided procedure may
+// begin.
+//
+// No errors reach the caller. When a script fails and nothing stands in for it,
+// or none answers, the step waits a minute and then the operator is asked.
+func (p *Policies) Gate(ctx context.Context, in engine.GateRequest) engine.GateAnswer {
+	return p.begin(ctx, "procedure.gate").gate(in)
+}
+
+func (q *asking) gate(in engine.GateRequest) engine.GateAnswer {
+	q.complete(&in.PolicyContext)
+	q.ask(in)
+	a, by := q.out.first()
+	d := engine.GateAnswer{Decided: q.decided(by)}
+	if a == nil {
+		d.Action, d.Seconds, d.Reason, d.AskOperator = engine.GateWait, gateWaitS, unavailable, true
+	} else {
+		d.Action, d.Seconds, d.Reason = engine.GateAction(a["action"].(string)), count(a, "seconds"), str(a["reason"])
+	}
+	q.close(d, by)
+	return d
+}
+
+// maxFactor is how many times one peer's capacity a cluster has at most.
+// Source: reference 3.2.
+const maxFactor = 4
+
+// Capacity asks hook capacity.limit what the cluster carries.
+//
+// No errors reach the caller. When a script fails and nothing stands in for it,
+// the last good answer stands, and before there was one the capacity of one
+// peer. No answer gives more than four times the smallest peer's capacity, nor
+// more than one peer's where a machine is small.
+func (p *Policies) Capacity(ctx context.Context, in engine.CapacityRequest) engine.Capacity {
+	return p.begin(ctx, "capacity.limit").limit(in)
+}
+
+func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
+	q.complete(&in.PolicyContext)
+	one, factor := smallest(in.Peers)
+	q.check = func(_ *script, answer any) error {
+		a := answer.(map[string]any)
+		if count(a, "calls") > factor*one.Calls {
+			return badOutput("answer.calls is over %d, the most that these peers carry", factor*one.Calls)
+		}
+		if count(a, "registrations") > factor*one.Registrations {
+			return badOutput("answer.registrations is over %d, the most that these peers carry", factor*one.Registrations)
+		}
+		return nil
+	}
+	q.ask(in)
+	a, by := q.out.first()
+	d := one
+	switch last := q.p.capacity.Load(); {
+	case a != nil:
+		d = engine.Capacity{
+			Calls: count(a, "calls"), Registrations: count(a, "registrations"),
+			CountedPeers: count(a, "counted_peers"), Reason: str(a["reason"]),
+		}
+	case last != nil && !q.trial:
+		d = *last
+		d.Reason = unavailable
+	}
+	d.Decided = q.decided(by)
+	if a != nil && !q.trial && d.Degraded == nil {
+		q.p.capacity.Store(&d)
+	}
+	q.close(d, by)
+	return d
+}
+
+// smallest is the capacity of the smallest peer, and how many times as much the
+// cluster has at most.
+func smallest(peers []engine.CapacityPeer) (engine.Capacity, int) {
+	out, factor := engine.Capacity{Reason: unavailable}, maxFactor
+	for i, p := range peers {
+		if i == 0 || p.CallsCapacity < out.Calls {
+			out.Calls = p.CallsCapacity
+		}
+		if i == 0 || p.RegistrationsCapacity < out.Registrations {
+			out.Registrations = p.RegistrationsCapacity
+		}
+		if p.Size == "small" {
+			factor = 1
+		}
+		out.CountedPeers = 1
+	}
+	return out, factor
+}
+
+// ReactToAlarm asks hook alarm.react what to do about an alarm beside showing
+// it. A failure does nothing: the alarm itself is untouched. An alarm that is
+// critical or worse stays at least critical.
+func (p *Policies) ReactToAlarm(ctx context.Context, in engine.AlarmRequest) engine.AlarmReaction {
+	return p.begin(ctx, "alarm.react").react(in)
+}
+
+func (q *asking) react(in engine.AlarmRequest) engine.AlarmReaction {
+	q.complete(&in.PolicyContext)
+	rank := func(s engine.Severity) int { return slices.Index(engine.Severities, s) }
+	critical := rank(engine.Critical)
+	q.check = func(_ *script, answer any) error {
+		for i, one := range answer.([]any) {
+			a := one.(map[string]any)
+			if a["act"] == "severity" && rank(in.Alarm.Severity) <= critical && rank(engine.Severity(str(a["to"]))) > critical {
+				return badOutput("answer[%d].to: a critical alarm stays critical", i+1)
+			}
+		}
+		return nil
+	}
+	q.ask(in)
+	d := engine.AlarmReaction{Decided: q.decided("")}
+	for _, a := range q.out.answers {
+		for _, one := range a.value.([]any) {
+			v := one.(map[string]any)
+			d.Acts = append(d.Acts, engine.AlarmAct{
+				Act: v["act"].(string), To: str(v["to"]), ForS: count(v, "for_s"), Reason: str(v["reason"]),
+				Procedure: str(v["procedure"]), Script: a.script.Name,
+			})
+		}
+	}
+	q.close(d, "")
+	return d
+}
