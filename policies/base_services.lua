@@ -1,6 +1,7 @@
 -- Every peer has a DNS server that resolves all peers, a synchronized clock and
 -- the same cluster IP version. A cluster on literal addresses lives without
--- DNS, so only the IP version keeps a candidate out.
+-- DNS, so only the IP version keeps a candidate out. Each peer judges its own
+-- services: one fault is one alarm, on the peer that has it.
 --
 -- Source: reference 2.1, 3.1 V10, 1.8.
 local P = policy {
@@ -47,9 +48,9 @@ function P.evaluate(c)
     one_version(c, c.candidate, c.self, add)
     return found
   end
+  check(c.self, add)
   for _, peer in ipairs(c.peers) do
     if peer.reachable then
-      check(peer, add)
       one_version(c, peer, c.self, add)
     else
       why("passed_over", { peer = peer.address })
