@@ -99,8 +99,7 @@ func (t trust) UseToken(ctx context.Context, actor engine.Actor, token string) e
 	if err := link.CheckToken(token); err != nil {
 		return err
 	}
-	t.a.peers.useToken(token)
-	return t.a.local.PutState(ctx, stateToken, token)
+	return t.a.peers.useToken(ctx, token)
 }
 
 func (t trust) OpenWindow(ctx context.Context, actor engine.Actor) (time.Time, error) {

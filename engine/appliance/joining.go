@@ -81,14 +81,25 @@ func (p *peerLink) Join(ctx context.Context, address string, ask cluster.JoinAsk
 	if err != nil {
 		return cluster.Grant{}, err
 	}
-	p.useToken("")
+	if err := p.useToken(ctx, ""); err != nil {
+		p.a.log.Warn("used join token not forgotten", "module", "cluster", "err", err)
+	}
 	return cluster.Grant{Cluster: grant.Cluster, Secret: grant.Secret, Generation: grant.Generation, Members: grant.Members, Primary: primary.Node}, nil
 }
 
-func (p *peerLink) useToken(token string) {
+// useToken keeps the token for the next join, which comes after the restart;
+// "" forgets it.
+func (p *peerLink) useToken(ctx context.Context, token string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.token = token
+	return p.a.local.PutState(ctx, stateToken, token)
+}
+
+// open reads the token that was entered before the restart.
+func (p *peerLink) open(ctx context.Context) (err error) {
+	p.token, err = p.a.local.State(ctx, stateToken)
+	return err
 }
 
 // side is what this peer says of itself in a first contact.
