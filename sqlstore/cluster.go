@@ -52,7 +52,7 @@ type ClusterOptions struct {
 	// call at a time, several changes at once when they come quickly.
 	OnChange func(ChangeNotice)
 
-	// WriteTimeout is how long a write whose context has no deadline goes on
+	// WriteTimeout is how long a write at most goes on
 	// trying to find a leader; zero: 5 s.
 	WriteTimeout  time.Duration
 	FollowerGrace time.Duration // how long a sole voter's save waits for a follower; zero: 1 s

@@ -76,15 +76,14 @@ type answer struct {
 }
 
 // apply brings b about: here when this peer leads, else through the leader. It
-// tries again, under the same operation id, until the outcome is known or ctx
-// ends. Of the outcomes only applied, doneBefore and refused come without an
+// tries again, under the same operation id, until the outcome is known, ctx
+// ends or WriteTimeout has passed. Of the outcomes only applied, doneBefore and refused come without an
 // error; then this copy has what the leader had.
 func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
-	retrying := ctx // how long another try may begin
+	retrying, endRetrying := context.WithTimeout(ctx, c.o.WriteTimeout) // how long another try may begin
+	defer endRetrying()
 	if _, ok := ctx.Deadline(); !ok {
-		var end, endRetrying context.CancelFunc
-		retrying, endRetrying = context.WithTimeout(ctx, c.o.WriteTimeout)
-		defer endRetrying()
+		var end context.CancelFunc
 		ctx, end = context.WithTimeout(ctx, attemptFactor*c.o.WriteTimeout)
 		defer end()
 	}

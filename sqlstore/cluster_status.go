@@ -31,6 +31,7 @@ type StoreStatus struct {
 	Voters      []string  `json:"voters"`
 	Nonvoters   []string  `json:"nonvoters"`
 	Database    string    `json:"database"` // Active, Synchronizing, Inactive, Failed
+	Caught      bool      `json:"caught"`   // the group has confirmed all that this copy knew when it was opened
 	Cause       string    `json:"cause,omitempty"`
 }
 
@@ -61,7 +62,12 @@ func (c *Cluster) Status() StoreStatus {
 			out.Nonvoters = append(out.Nonvoters, sv.node)
 		}
 	}
-	out.Database = databaseState(out, s.raft.AppliedIndex())
+	applied := s.raft.AppliedIndex()
+	out.Database = databaseState(out, applied)
+	if out.Leader != "" && out.Applied > 0 && applied >= s.last {
+		s.caught.Store(true)
+	}
+	out.Caught = s.caught.Load()
 	return out
 }
 

@@ -59,6 +59,9 @@ type raftStore struct {
 	layer      Layer
 	logs       *raftLog
 
+	last   uint64      // index of the newest entry when the store was opened
+	caught atomic.Bool // everything up to last is in the database, or was given up by the group
+
 	closing chan struct{} // closed when close begins
 	once    sync.Once
 	agreed  atomic.Pointer[agreedAt]
@@ -123,6 +126,7 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
 	}
 	s.raft, s.nudges = handle, watchReplication(handle)
+	s.last = handle.LastIndex()
 	return nil
 }
 

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,6 +51,7 @@ type appliance struct {
 	store     *store
 	config    *config.Service
 	cluster   *cluster.Service
+	answers   http.Handler // of the peer link
 	watch     *h323.Watch
 	table     *command.Table
 	shell     *shell.Server
@@ -183,7 +185,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 		return err
 	}
 	a.directory, a.peers = &directory{a: a}, &peerLink{a: a}
-	if err := a.directory.open(ctx); err != nil {
+	if err := errors.Join(a.directory.open(ctx), a.peers.open(ctx)); err != nil {
 		return err
 	}
 	a.link = link.New(link.Config{
@@ -192,6 +194,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	})
 	a.openStore()
 	a.newCluster()
+	a.answers = a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) })
 	if err := a.link.Open(ctx); err != nil {
 		return err
 	}
@@ -199,9 +202,8 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	return nil
 }
 
-func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) {
-	a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) }).ServeHTTP(w, r)
-}
+// servePeer answers a member; the clustering is made after the link.
+func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) { a.answers.ServeHTTP(w, r) }
 
 // openCluster opens the replicated half. A database that cannot be opened is
 // an alarm and not the end: calls, console and shell go on without it.
@@ -222,35 +224,66 @@ func (a *appliance) openCluster(ctx context.Context) error {
 	return nil
 }
 
+// Times of an end. Until facesTime is over the requests of administrators are
+// finished while everything else still runs; a part that has not ended after
+// partsTime is left behind, for the process ends.
+const (
+	facesTime = 5 * time.Second
+	partsTime = 3 * time.Second
+)
+
 // run runs every part until ctx ends or one fails, then stops them all.
 func (a *appliance) run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRest()
 	a.started = time.Now()
 	a.journal.Emit(event.Named("management", "System Start", "hexad "+a.o.Release))
 	a.noteCrash(ctx)
-	var wg sync.WaitGroup
-	var once sync.Once
-	var first error
-	for _, loop := range []func(context.Context) error{
-		a.link.Run, a.cluster.Run, a.tracker.Run, a.shell.Run, a.console.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep, a.followConfiguration, a.audits.run,
-	} {
-		wg.Go(func() {
-			if err := loop(ctx); err != nil {
-				once.Do(func() { first = err })
-				stop(err)
-			}
-		})
+	var failure atomic.Pointer[error]
+	start := func(ctx context.Context, loops ...func(context.Context) error) <-chan struct{} {
+		var wg sync.WaitGroup
+		for _, loop := range loops {
+			wg.Go(func() {
+				if err := loop(ctx); err != nil {
+					failure.CompareAndSwap(nil, &err)
+					stop(err)
+				}
+			})
+		}
+		ended := make(chan struct{})
+		go func() { wg.Wait(); close(ended) }()
+		return ended
 	}
+	faces := start(ctx, a.shell.Run, a.console.Run)
+	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep,
+		a.followConfiguration, a.audits.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
+	defer endJournal()
 	var journal sync.WaitGroup
 	journal.Go(func() { _ = a.journal.Run(journalCtx) })
-	wg.Wait()
+	<-ctx.Done()
+	a.await(faces, facesTime, "the answers to administrators")
+	stopRest()
+	a.await(parts, partsTime, "a part of the appliance")
 	a.journal.Emit(event.Named("management", "System Shutdown", "hexad "+a.o.Release))
 	endJournal()
 	journal.Wait()
-	return first
+	if err := failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// await waits for the end of something, but not for ever.
+func (a *appliance) await(ended <-chan struct{}, most time.Duration, what string) {
+	select {
+	case <-ended:
+	case <-time.After(most):
+		a.log.Warn("not ended in time", "module", "management", "what", what)
+	}
 }
 
 // requestRestart ends this process so that its parent starts it again.

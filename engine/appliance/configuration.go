@@ -184,6 +184,9 @@ func (r replicated) ConfigurationSince(ctx context.Context, generation string, r
 }
 
 func (r replicated) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
+	if err := r.a.cluster.MayEdit(); err != nil {
+		return nil, err
+	}
 	saved, err := r.a.store.SaveConfigurations(ctx, saves)
 	r.a.wrote(err)
 	return saved, err

@@ -22,13 +22,22 @@ type store struct {
 	a *appliance
 }
 
-// Agreed is what the cluster agreed on; without a database, who the members were.
+// Agreed is what the cluster agreed on. Until the group has confirmed what this
+// copy of the database holds, the members are those of local.db: that list is
+// written at once, and with too old a one this peer would not find the others.
 func (s *store) Agreed(ctx context.Context) (engine.Agreed, error) {
+	caught := s.Status().Caught // before the rows are read
 	agreed, err := s.Cluster.Agreed(ctx)
-	if err == nil && agreed.Cluster != "" {
+	if err == nil && agreed.Cluster != "" && caught {
 		return agreed, nil
 	}
 	members, localErr := s.a.local.Members(ctx)
+	if err == nil && agreed.Cluster != "" {
+		if localErr == nil && len(members) > 0 {
+			agreed.Members = members
+		}
+		return agreed, nil
+	}
 	if localErr != nil {
 		return engine.Agreed{}, errors.Join(err, localErr)
 	}

@@ -196,6 +196,7 @@ func (s *story) enforce() {
 		}
 	}
 	s.replicates("enforced")
+	strangers(s.t, s.peers, engine.Enforcing)
 	for _, p := range s.peers {
 		p.Await("has no alarm at all", 8*time.Second, func() string {
 			if now := p.Alarms(); len(now) > 0 {

@@ -104,6 +104,12 @@ func (s *Service) askRules(ctx context.Context) {
 	s.notify()
 }
 
+// otherPrimary reports whether this system's page names another primary than
+// the one that the cluster agreed on.
+func (s *Service) otherPrimary(page engine.Clustering, agreed engine.Agreed) bool {
+	return !s.joining() && agreed.Primary != "" && page.PrimaryAddress() != "" && !s.SameAddress(page.PrimaryAddress(), s.addressOf(agreed.Primary))
+}
+
 // standing are the alarms of the findings that count now: pages that differ
 // count when they have done so for a while.
 func (s *Service) standing(found []engine.Finding) []Condition {
@@ -156,6 +162,9 @@ func (s *Service) conditions() []Condition {
 	out = append(out, s.contactConditions(agreed)...)
 	out = append(out, s.refusalConditions()...)
 	out = append(out, s.storeConditions(agreed)...)
+	if s.otherPrimary(page.Running, agreed) {
+		found = append(found, engine.Finding{Alarm: alarmPrimary, Severity: engine.FindingWarning})
+	}
 	return append(out, s.standing(found)...)
 }
 

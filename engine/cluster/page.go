@@ -136,17 +136,34 @@ func (s *Service) namePrimary(ctx context.Context, c engine.Clustering) error {
 	if len(s.Running().Peers) == 0 {
 		return nil
 	}
+	if !s.canCommit() { // nothing is handed in that could be carried out later
+		return &engine.Error{Code: engine.Unavailable, Item: "Primary",
+			Message: "the configuration primary was not changed: the cluster database cannot commit, since too few of its voters answer",
+			Remedy:  "bring the present primary back, or restore the network to it; naming another primary by force while most voters are gone is not offered by this release"}
+	}
 	err := s.o.Store.SetPrimary(ctx, agreed.Primary, s.o.Node)
 	var e *engine.Error
 	if errors.As(err, &e) && e.Code == engine.Unavailable {
 		return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
-			Message: "the configuration primary was not changed: the cluster database cannot commit, since too few of its voters answer",
-			Remedy:  "bring the present primary back, or restore the network to it; naming another primary by force while most voters are gone is not offered by this release"}
+			Message: "whether the configuration primary was changed is not known: the cluster database lost its leader meanwhile",
+			Remedy:  "wait until its state is Active, then look which primary is in effect and repeat the change if need be"}
 	}
 	if err == nil {
 		s.StoreChanged(ctx)
 	}
 	return err
+}
+
+// canCommit reports whether a majority of the voters answers.
+func (s *Service) canCommit() bool {
+	voters := s.o.Group.Servers().Voters
+	answer := 0
+	for _, node := range voters {
+		if s.reachable(node) {
+			answer++
+		}
+	}
+	return answer > len(voters)/2
 }
 
 // saveTLS saves a changed TLS mode as the replicated item that it is.

@@ -36,6 +36,9 @@ type question struct {
 // judge asks the findings hooks and returns their union. In the periodic run
 // the findings of a script that failed stay as they were.
 func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
+	// A process that ends must not stop a rule half way: that would be its failure.
+	names := ctx
+	ctx = context.WithoutCancel(ctx)
 	page := s.copyPage()
 	mapped, mapping := s.mappings()
 	peers := s.records(q.proposed.Peers)
@@ -47,7 +50,7 @@ func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
 		s.o.Rules.ValidateCluster(ctx, engine.ClusterInput{
 			PolicyContext: common, Occasion: q.occasion, Current: record(page.Entered, nil), Proposed: record(q.proposed, q.fields),
 			Running: record(page.Running, nil), RestartPending: len(s.restartReasons()) > 0, Peers: peers,
-			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(ctx, q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
+			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(names, q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
 		}),
 		s.o.Rules.Prerequisites(ctx, engine.PrerequisitesInput{PolicyContext: common, Occasion: q.occasion, Candidate: q.candidate, Peers: peers}),
 		s.o.Rules.CompareKeys(ctx, engine.KeysInput{PolicyContext: common, Occasion: q.occasion, Product: common.Self.Product, Peers: withCandidate(peers, q.candidate)}),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,6 +56,11 @@ func (p *Peer) ask(r shell.Request) (shell.Reply, error) {
 	defer stop()
 	response, err := shell.Client{Dir: p.Dir}.Do(ctx, r)
 	if err != nil {
+		if ctx.Err() != nil {
+			if child := p.Child(); child != 0 {
+				_ = syscall.Kill(child, syscall.SIGQUIT) // its log then shows what it waits for
+			}
+		}
 		return shell.Reply{}, err
 	}
 	if len(response.Answers) == 0 {
