@@ -199,7 +199,7 @@ func (r BandwidthRequest) Asked() int {
 // GateRequest asks hook procedure.gate before each step of a guided procedure,
 // on the peer that runs it. Peer is the address that the step is about.
 // SinceChangeS and SinceRestartS are seconds since the last change of the
-// configuration and since that peer's last restart, -1 when unknown.
+// configuration and since the last restart of any peer, -1 when unknown.
 type GateRequest struct {
 	PolicyContext
 	Procedure     string       `json:"procedure"`
