@@ -1,0 +1,704 @@
+package policy_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"hexad/engine"
+	"hexad/engine/policy"
+	"hexad/policies"
+	"hexad/sqlstore/sqlstoretest"
+)
+
+// site is one peer's lifecycle on a real store, with everything beside it in
+// memory.
+type site struct {
+	*policy.Lifecycle
+	policies *policy.Policies
+	peer     *sqlstoretest.Peer
+	address  string
+	all      *[]*site
+	settings map[string]string
+
+	mu        sync.Mutex
+	decisions []policy.Decision
+	pins      []engine.PolicyPin
+	alarms    map[string]bool
+	refuse    string // what this peer answers to staging
+	cut       bool
+}
+
+// sites is a cluster of n lifecycles.
+func sites(t *testing.T, n int) []*site {
+	t.Helper()
+	g := sqlstoretest.Start(t, n)
+	out := make([]*site, n)
+	for i, p := range g.Peers {
+		out[i] = &site{peer: p, address: fmt.Sprintf("192.0.2.%d", i+1), all: &out, settings: map[string]string{}, alarms: map[string]bool{}}
+		out[i].start(t)
+	}
+	return out
+}
+
+func builtins() []policy.Script {
+	var out []policy.Script
+	for _, s := range policies.Builtin() {
+		out = append(out, policy.Script{Name: s.Name, Source: s.Source, Tests: s.Tests, Builtin: true})
+	}
+	return out
+}
+
+// start is what a start of the process does.
+func (s *site) start(t *testing.T) {
+	t.Helper()
+	var err error
+	s.policies, err = policy.New(policy.Options{
+		Scripts: builtins(), Record: s.record,
+		Pinned: func(p engine.PolicyPin) { s.Pinned(p) }, Unpinned: func(p engine.PolicyPin) { s.Unpinned(p) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
+		Policies: s.policies, Builtin: builtins(), Store: s.peer, Records: s, Peers: s, Alarms: s, Signer: newSigner(s.address),
+		Setting: func(item string) string { return s.settings[item] },
+	})
+	s.follow(t)
+}
+
+func (s *site) follow(t *testing.T) {
+	t.Helper()
+	if err := s.Follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *site) record(d policy.Decision) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decisions = append([]policy.Decision{d}, s.decisions...)
+}
+
+func (s *site) Decision(_ context.Context, id string) (policy.Decision, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.decisions {
+		if d.ID == id {
+			return d, nil
+		}
+	}
+	return policy.Decision{}, engine.Errorf(engine.NotFound, "no decision %s", id)
+}
+
+func (s *site) Decisions(_ context.Context, since time.Time, hook string, limit int) ([]policy.Decision, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []policy.Decision
+	for _, d := range s.decisions {
+		if !d.At.Before(since) && (hook == "" || hook == d.Hook) && len(out) < limit {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+func (s *site) Pins(context.Context) ([]engine.PolicyPin, error) { return s.pins, nil }
+
+func (s *site) PutPins(_ context.Context, pins []engine.PolicyPin) error {
+	s.pins = slices.Clone(pins)
+	return nil
+}
+
+func (s *site) Peers(context.Context) []policy.Peer {
+	var out []policy.Peer
+	for _, o := range *s.all {
+		p := policy.Peer{Node: o.peer.Node, Address: o.address, Here: o == s, Reachable: !o.cut}
+		if !o.cut && o.Lifecycle != nil {
+			p.Facts = o.Facts()
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func (s *site) Primary() bool { return (*s.all)[0] == s }
+
+func (s *site) Ask(ctx context.Context, node, path string, in, out any) error {
+	for _, o := range *s.all {
+		if o.peer.Node != node {
+			continue
+		}
+		answer := policy.StageAnswer{Detail: o.refuse}
+		if o.cut || path != policy.StagePath {
+			return errors.New("no connection")
+		}
+		if o.refuse == "" {
+			answer = o.Judge(ctx, in.(policy.StageAsk))
+		}
+		*out.(*policy.StageAnswer) = answer
+		return nil
+	}
+	return errors.New("no such node")
+}
+
+func (s *site) Reconcile(_ context.Context, _ string, conditions []policy.Condition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.alarms)
+	for _, c := range conditions {
+		s.alarms[fmt.Sprint(c.ID, " ", c.Key)] = true
+	}
+}
+
+func (s *site) Lower(context.Context, int, string) {}
+
+func (s *site) holds(alarm string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.alarms[alarm]
+}
+
+// signer signs with a key of its own; its certificate is the key in hex.
+type signer struct{ key ed25519.PrivateKey }
+
+func newSigner(seed string) signer {
+	sum := sha256.Sum256([]byte(seed))
+	return signer{ed25519.NewKeyFromSeed(sum[:])}
+}
+
+func (s signer) Sign(digest []byte) ([]byte, string, error) {
+	return ed25519.Sign(s.key, digest), hex.EncodeToString(s.key.Public().(ed25519.PublicKey)), nil
+}
+
+func (s signer) Verify(digest, signature []byte, certificate string) (string, bool, error) {
+	key, err := hex.DecodeString(certificate)
+	if err != nil || !ed25519.Verify(key, digest, signature) {
+		return "", false, engine.Errorf(engine.Denied, "the signature is wrong")
+	}
+	return certificate, certificate == hex.EncodeToString(s.key.Public().(ed25519.PublicKey)), nil
+}
+
+var (
+	anna = engine.Actor{User: "anna", Via: "shell"}
+	ben  = engine.Actor{User: "ben", Via: "shell"}
+)
+
+// notice is a script of hook peer.prerequisites that makes one finding of its own.
+func notice(name, id string) policy.SourceFile {
+	return policy.SourceFile{Name: name, Source: fmt.Sprintf(`local P = policy {
+  name = %q, api = 1, hook = "peer.prerequisites", order = 500,
+  title = { en = "Notice", ja = "通知" },
+  text = { ["policy.%s.%s"] = { en = "%s", ja = "%s" } },
+}
+function P.evaluate(c)
+  return { { id = "policy.%s.%s", severity = "error" } }
+end
+return P
+`, name, name, id, id, id, name, id), Tests: fmt.Sprintf(`function test_it()
+  expect.has_finding(evaluate(fixture("pair")), "policy.%s.%s")
+end
+`, name, id)}
+}
+
+func (s *site) put(t *testing.T, files ...policy.SourceFile) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), anna, files, "test"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *site) stage(t *testing.T) policy.Staged {
+	t.Helper()
+	out, err := s.Stage(t.Context(), anna, policy.StageRequest{Comment: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func (s *site) activate(t *testing.T) engine.PolicyRevision {
+	t.Helper()
+	r, err := s.Activate(t.Context(), ben, policy.ActivateRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range *s.all {
+		sqlstoretest.Until(t, "the revision is in effect on "+o.address, func() error {
+			if err := o.Follow(t.Context()); err != nil {
+				return err
+			}
+			if now := o.policies.Revision(); now != r.Number {
+				return fmt.Errorf("revision %d, want %d", now, r.Number)
+			}
+			return nil
+		})
+	}
+	return r
+}
+
+// found are the ids of the site's own findings about a healthy pair.
+func (s *site) found(t *testing.T) []string {
+	t.Helper()
+	j := s.policies.Prerequisites(t.Context(), pair())
+	var out []string
+	for _, f := range j.Findings {
+		if strings.HasPrefix(f.ID, "policy.") {
+			out = append(out, f.ID)
+		}
+	}
+	return out
+}
+
+func pair() engine.PrerequisitesInput {
+	peer := func(i int) engine.PeerRecord {
+		return engine.PeerRecord{Index: i, Address: fmt.Sprintf("192.0.2.%d", i), ThisSystem: i == 1, State: "active", Reachable: true,
+			Version: "1.0.0", Product: "expressway", Role: engine.Core, SystemName: "fails", Hardware: engine.HardwareRecord{Class: "virtual", Size: "medium"}}
+	}
+	return engine.PrerequisitesInput{Occasion: engine.OnPeriodic, Peers: []engine.PeerRecord{peer(1), peer(2)}}
+}
+
+func TestFromDraftToActiveAndBack(t *testing.T) {
+	t.Parallel()
+	all := sites(t, 3)
+	s, other := all[0], all[2]
+	s.put(t, notice("site_notice", "first"))
+	if got := s.found(t); len(got) != 0 {
+		t.Errorf("a draft answers: %v", got)
+	}
+	staged := s.stage(t)
+	if staged.Revision.Number != 1 || len(staged.Acks) != 3 || !slices.Equal(staged.Changed, []string{"site_notice"}) {
+		t.Errorf("staged %+v", staged)
+	}
+	s.activate(t)
+	if got := other.found(t); !slices.Equal(got, []string{"policy.site_notice.first"}) {
+		t.Errorf("another peer found %v", got)
+	}
+	s.put(t, notice("site_notice", "second"))
+	s.stage(t)
+	s.activate(t)
+	if got := other.found(t); !slices.Equal(got, []string{"policy.site_notice.second"}) {
+		t.Errorf("another peer found %v", got)
+	}
+	r, err := other.Rollback(t.Context(), ben, -1, "second was wrong")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Number != 3 || r.State != engine.PolicyActive || r.Reason != "rolled back to revision 1" {
+		t.Errorf("rolled back by %+v", r)
+	}
+	sqlstoretest.Until(t, "the first version answers again", func() error {
+		s.follow(t)
+		if got := s.found(t); !slices.Equal(got, []string{"policy.site_notice.first"}) {
+			return fmt.Errorf("found %v", got)
+		}
+		return nil
+	})
+	past, err := s.History(t.Context())
+	if err != nil || len(past) != 3 || past[1].State != engine.PolicyRetired {
+		t.Errorf("history %+v, %v", past, err)
+	}
+	if _, err := s.Rollback(t.Context(), ben, 0, "built-ins alone"); err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	if got := s.found(t); len(got) != 0 {
+		t.Errorf("the built-ins alone found %v", got)
+	}
+}
+
+func TestOneRefusalStopsTheStage(t *testing.T) {
+	t.Parallel()
+	all := sites(t, 3)
+	s := all[0]
+	all[1].refuse = "site_notice:1: API version 1 is not known here"
+	s.put(t, notice("site_notice", "first"))
+	_, err := s.Stage(t.Context(), anna, policy.StageRequest{})
+	if engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "192.0.2.2: site_notice:1: API version 1") {
+		t.Fatalf("staged all the same: %v", err)
+	}
+	if _, err := s.Activate(t.Context(), ben, policy.ActivateRequest{Revision: 1}); engine.CodeOf(err) != engine.Conflict {
+		t.Errorf("activated what was refused: %v", err)
+	}
+	all[1].refuse, all[2].cut = "", true
+	out := s.stage(t)
+	if out.Revision.Number != 2 || !slices.Equal(out.Missing, []string{"192.0.2.3"}) {
+		t.Errorf("staged %+v", out)
+	}
+	all[2].cut, all[2].refuse = false, "site_notice:1: no" // it is asked before the activation
+	if _, err := s.Activate(t.Context(), ben, policy.ActivateRequest{}); engine.CodeOf(err) != engine.Invalid {
+		t.Errorf("activated over the refusal of a peer that came back: %v", err)
+	}
+}
+
+func TestWhatIsRefusedBeforeItIsStored(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	override := func(name string) policy.SourceFile {
+		for _, b := range builtins() {
+			if b.Name == name {
+				return policy.SourceFile{Name: name, Source: b.Source + "-- ours\n", Tests: b.Tests}
+			}
+		}
+		t.Fatalf("no built-in %s", name)
+		return policy.SourceFile{}
+	}
+	low := notice("low", "x")
+	low.Source = strings.Replace(low.Source, "order = 500", "order = 150", 1)
+	for name, tt := range map[string]struct {
+		file policy.SourceFile
+		want string
+	}{
+		"does not compile":   {policy.SourceFile{Name: "broken", Source: "local P = policy {"}, "broken"},
+		"another name":       {policy.SourceFile{Name: "renamed", Source: notice("a", "x").Source}, "renamed"},
+		"a fixed built-in":   {override("one_role"), "not to be replaced"},
+		"order of built-ins": {low, "order 150"},
+		"another hook":       {policy.SourceFile{Name: "h323_required", Source: notice("h323_required", "x").Source}, "cannot answer"},
+	} {
+		if _, err := s.Put(t.Context(), anna, []policy.SourceFile{tt.file}, ""); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	if _, err := s.Put(t.Context(), anna, []policy.SourceFile{override("round_trip")}, ""); err != nil {
+		t.Errorf("an override: %v", err)
+	}
+	failing := notice("failing", "x")
+	failing.Tests = "function test_no() expect.equal(1, 2) end"
+	s.put(t, failing)
+	if _, err := s.Stage(t.Context(), anna, policy.StageRequest{}); err == nil || !strings.Contains(err.Error(), "failing/test_no") {
+		t.Errorf("staged with a failing test: %v", err)
+	}
+	if err := s.Remove(t.Context(), anna, "failing", true); err != nil {
+		t.Fatal(err)
+	}
+	s.stage(t)
+}
+
+func TestFourEyes(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	s.settings[policy.ItemFourEyes] = "On"
+	s.put(t, notice("site_notice", "first"))
+	s.stage(t)
+	if _, err := s.Activate(t.Context(), anna, policy.ActivateRequest{}); engine.CodeOf(err) != engine.Denied {
+		t.Errorf("the author approved: %v", err)
+	}
+	s.activate(t) // by ben
+	warn := "warn"
+	if _, err := s.Stage(t.Context(), ben, policy.StageRequest{Settings: map[string]policy.Settings{"round_trip": {Mode: &warn}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Activate(t.Context(), ben, policy.ActivateRequest{}); engine.CodeOf(err) != engine.Denied {
+		t.Errorf("who changed a mode approved it: %v", err)
+	}
+}
+
+func TestDryRunTellsWhatWouldChange(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	for range 3 {
+		s.found(t)
+	}
+	s.put(t, notice("site_notice", "first"))
+	out, err := s.DryRun(t.Context(), policy.DryRunRequest{Since: time.Now().Add(-time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Asked != 3 || out.Changed != 3 || out.Failed != 0 || out.Present != 1 || len(out.Differences) != 1 {
+		t.Fatalf("dry run %+v", out)
+	}
+	if d := out.Differences[0]; d.Count != 3 || len(d.Samples) != 3 || !strings.Contains(d.Is, "policy.site_notice.first") {
+		t.Errorf("difference %+v", d)
+	}
+	if err := s.Remove(t.Context(), anna, "site_notice", true); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.DryRun(t.Context(), policy.DryRunRequest{}); err != nil || out.Changed != 0 {
+		t.Errorf("without drafts %+v, %v", out, err)
+	}
+}
+
+func TestExplainAgain(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	s.put(t, notice("site_notice", "first"))
+	s.stage(t)
+	s.activate(t)
+	s.found(t)
+	id := s.decisions[0].ID
+	plain, err := s.Explain(t.Context(), id, false, -1)
+	if err != nil || plain.Again != nil || plain.Decision.Revision != 1 {
+		t.Fatalf("explained %+v, %v", plain, err)
+	}
+	lines, err := s.Explain(t.Context(), id, true, -1)
+	if err != nil || !lines.Same {
+		t.Fatalf("explained %+v, %v", lines, err)
+	}
+	i := slices.IndexFunc(lines.Sources, func(x policy.ExplainedLines) bool { return x.Script == "site_notice" })
+	if i < 0 || !slices.Contains(lines.Sources[i].Ran, 7) {
+		t.Errorf("lines %+v", lines.Sources)
+	}
+	before, err := s.Explain(t.Context(), id, false, 0)
+	if err != nil || before.Same || strings.Contains(string(before.Again.Answer), "site_notice") {
+		t.Errorf("with the built-ins alone: same %v, %v: %s", before.Same, err, before.Again.Answer)
+	}
+	if _, err := s.Explain(t.Context(), "d-none", false, -1); engine.CodeOf(err) != engine.NotFound {
+		t.Errorf("no such decision: %v", err)
+	}
+}
+
+func TestWaivers(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	tomorrow := time.Now().Add(24 * time.Hour)
+	for name, w := range map[string]engine.PolicyWaiver{
+		"never waivable": {Finding: "cluster.role.mixed", Until: tomorrow, Reason: "x"},
+		"past":           {Finding: "cluster.rtt.over_limit", Until: time.Now().Add(-time.Second), Reason: "x"},
+		"no reason":      {Finding: "cluster.rtt.over_limit", Until: tomorrow},
+		"unknown":        {Finding: "none", Until: tomorrow, Reason: "x"},
+	} {
+		if _, err := s.PutWaiver(t.Context(), anna, w); engine.CodeOf(err) != engine.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w, err := s.PutWaiver(t.Context(), anna, engine.PolicyWaiver{Finding: "cluster.rtt.over_limit", Peer: "192.0.2.2", Until: tomorrow, Reason: "line is replaced"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	findings := func() []engine.Finding {
+		return s.Waive([]engine.Finding{
+			{ID: "cluster.rtt.over_limit", Severity: engine.FindingError, Alarm: 70013, Peer: "192.0.2.2"},
+			{ID: "cluster.rtt.over_limit", Severity: engine.FindingError, Alarm: 70013, Peer: "192.0.2.3"},
+		})
+	}
+	got := findings()
+	if got[0].Alarm != 0 || got[0].Severity != engine.FindingInfo || got[0].Waived == nil || got[0].Waived.Reason != "line is replaced" {
+		t.Errorf("not waived: %+v", got[0])
+	}
+	if got[1].Alarm == 0 || got[1].Waived != nil {
+		t.Errorf("waived for another peer: %+v", got[1])
+	}
+	if err := s.EndWaiver(t.Context(), anna, w.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	if got := findings(); got[0].Waived != nil {
+		t.Errorf("still waived: %+v", got[0])
+	}
+}
+
+func TestExportAndImport(t *testing.T) {
+	t.Parallel()
+	from, to := sites(t, 1)[0], sites(t, 2)
+	if err := from.SetData(t.Context(), anna, "branches", map[string]string{"11": "Osaka"}, false); err != nil {
+		t.Fatal(err)
+	}
+	from.put(t, notice("site_notice", "first"))
+	from.stage(t)
+	from.activate(t)
+	archive, err := from.Export(t.Context(), -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = to[1].Import(t.Context(), ben, archive, "") // the key of another cluster
+	if engine.CodeOf(err) != engine.Denied {
+		t.Fatalf("imported from an unknown signer: %v", err)
+	}
+	fingerprint := hex.EncodeToString(newSigner("192.0.2.1").key.Public().(ed25519.PublicKey))
+	in, err := to[1].Import(t.Context(), ben, archive, fingerprint)
+	if err != nil || len(in.Versions) != 1 || !slices.Equal(in.Tables, []string{"branches"}) {
+		t.Fatalf("imported %+v, %v", in, err)
+	}
+	to[1].stage(t)
+	to[1].activate(t)
+	if got := to[0].found(t); !slices.Equal(got, []string{"policy.site_notice.first"}) {
+		t.Errorf("found %v", got)
+	}
+	damaged := []byte(strings.Replace(string(archive), "evaluate(c)", "evaluate(d)", 1))
+	if _, err := to[1].Import(t.Context(), ben, damaged, fingerprint); engine.CodeOf(err) != engine.Invalid {
+		t.Errorf("imported what was changed: %v", err)
+	}
+}
+
+func TestPinsAndAutomaticRollback(t *testing.T) {
+	t.Parallel()
+	all := sites(t, 2)
+	s := all[0]
+	s.put(t, notice("site_notice", "first"))
+	s.stage(t)
+	s.activate(t)
+	bad := notice("site_notice", "second")
+	bad.Source = strings.Replace(bad.Source, "  return", "  if c.occasion == \"periodic\" and c.peers[1].system_name == \"fails\" then error(\"no\") end\n  return", 1)
+	bad.Tests = ""
+	s.put(t, bad)
+	s.stage(t)
+	s.activate(t)
+	for range 3 { // the breaker: three in a row
+		s.found(t)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	sqlstoretest.Until(t, "the version is taken back", func() error {
+		if now := s.policies.Revision(); now != 3 {
+			return fmt.Errorf("revision %d", now)
+		}
+		return nil
+	})
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := s.found(t); !slices.Equal(got, []string{"policy.site_notice.first"}) {
+		t.Errorf("found %v", got)
+	}
+	if s.holds("70002 site_notice") || len(s.Facts().Pins) != 0 {
+		t.Errorf("the pin of the old version stayed: %v", s.Facts().Pins)
+	}
+	past, err := s.History(t.Context())
+	if err != nil || !strings.Contains(past[0].Reason, "pinned on 1 of 2") || past[0].Author != "system" {
+		t.Errorf("history %+v, %v", past[0], err)
+	}
+}
+
+func TestPinByHandOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	if err := s.Pin(t.Context(), anna, "round_trip", "too strict today"); err != nil {
+		t.Fatal(err)
+	}
+	if !s.holds("70002 round_trip") {
+		t.Errorf("no alarm: %v", s.alarms)
+	}
+	s.start(t)
+	if got := s.Facts().Pins; len(got) != 1 || got[0].By != "anna" || !s.holds("70002 round_trip") {
+		t.Errorf("after the restart: %+v, %v", got, s.alarms)
+	}
+	if err := s.Unpin(t.Context(), anna, "round_trip"); err != nil {
+		t.Fatal(err)
+	}
+	if s.holds("70002 round_trip") {
+		t.Error("the alarm stayed")
+	}
+	if err := s.Unpin(t.Context(), anna, "round_trip"); engine.CodeOf(err) != engine.NotFound {
+		t.Errorf("unpinned twice: %v", err)
+	}
+}
+
+// A revision that this release cannot load leaves the built-ins running.
+func TestUnloadableRevision(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	v := engine.PolicyVersion{Name: "later", Source: "return policy { api = 9 }", Hook: "peer.prerequisites", API: 9, Author: "anna", Created: time.Now()}
+	v.SHA256 = engine.PolicyDigest(v.Name, v.Source, "")
+	ctx := t.Context()
+	r := engine.PolicyRevision{Number: 1, State: engine.PolicyActive, Created: time.Now(), Activated: time.Now(), Items: []engine.PolicyItem{{Name: "later", SHA256: v.SHA256}}}
+	if err := errors.Join(s.peer.PutPolicyDraft(ctx, v, false), s.peer.StagePolicy(ctx, r, nil)); err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	if s.policies.Revision() != 0 || !s.holds("70004 ") || s.Facts().Unloadable != 1 {
+		t.Errorf("revision %d, alarms %v, facts %+v", s.policies.Revision(), s.alarms, s.Facts())
+	}
+	if _, err := s.Rollback(ctx, ben, 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	if s.holds("70004 ") {
+		t.Error("the alarm stayed")
+	}
+}
+
+func TestOutdatedOverride(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	b := builtins()[slices.IndexFunc(builtins(), func(s policy.Script) bool { return s.Name == "round_trip" })]
+	v := engine.PolicyVersion{Name: b.Name, Source: b.Source + "-- ours\n", Hook: "peer.prerequisites", API: 1, Replaces: "an older one", Author: "anna", Created: time.Now()}
+	v.SHA256 = engine.PolicyDigest(v.Name, v.Source, "")
+	ctx := t.Context()
+	r := engine.PolicyRevision{Number: 1, State: engine.PolicyActive, Created: time.Now(), Activated: time.Now(), Items: []engine.PolicyItem{{Name: v.Name, SHA256: v.SHA256}}}
+	if err := errors.Join(s.peer.PutPolicyDraft(ctx, v, true), s.peer.StagePolicy(ctx, r, nil)); err != nil {
+		t.Fatal(err)
+	}
+	s.follow(t)
+	if !s.holds("70003 round_trip") {
+		t.Errorf("alarms %v", s.alarms)
+	}
+	lines, same, err := s.Diff(ctx, "round_trip", "", "")
+	if err != nil || same || !slices.Contains(lines, "+-- ours") {
+		t.Errorf("difference %v, %v", lines, err)
+	}
+	// Saved again, it replaces the present one.
+	s.put(t, policy.SourceFile{Name: b.Name, Source: v.Source})
+	if _, err := s.Rollback(ctx, ben, 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	s.stage(t)
+	s.activate(t)
+	if s.holds("70003 round_trip") {
+		t.Error("the alarm stayed")
+	}
+}
+
+// Eight ask while revisions change: no decision mixes revisions, none is lost.
+func TestSwapWhileAsked(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	pairOf := func(id string) []policy.SourceFile { return []policy.SourceFile{notice("one", id), notice("two", id)} }
+	s.put(t, pairOf("r1")...)
+	s.stage(t)
+	s.activate(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				j := s.policies.Prerequisites(context.WithoutCancel(ctx), pair())
+				var ids []string
+				for _, f := range j.Findings {
+					if strings.HasPrefix(f.ID, "policy.") {
+						ids = append(ids, f.ID[strings.LastIndex(f.ID, ".")+1:])
+					}
+				}
+				if len(ids) != 2 || ids[0] != ids[1] || j.Degraded != nil {
+					t.Errorf("mixed or lost: %v, %v", ids, j.Degraded)
+					return
+				}
+			}
+		})
+	}
+	for n := 2; n <= 5; n++ {
+		s.put(t, pairOf(fmt.Sprint("r", n))...)
+		s.stage(t)
+		s.activate(t)
+	}
+	stop()
+	wg.Wait()
+}
+
+func TestEvalOfOneFile(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	input, err := json.Marshal(pair())
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := notice("tried", "now")
+	d, err := s.Eval(t.Context(), "", input, -1, &file, true)
+	if err != nil || !strings.Contains(string(d.Answer), "policy.tried.now") {
+		t.Errorf("answered %s, %v", d.Answer, err)
+	}
+	if _, err := s.Eval(t.Context(), "no.hook", input, -1, nil, false); err == nil {
+		t.Error("asked a hook that is none")
+	}
+}
