@@ -6,6 +6,7 @@ import (
 
 	"hexad/engine"
 	"hexad/engine/config"
+	"hexad/engine/policy"
 )
 
 // Cluster is the clustering page and what it starts.
@@ -100,5 +101,6 @@ type Parts struct {
 	Host          Host
 	Accounts      Accounts
 	Journal       Journal
+	Policies      *policy.Lifecycle
 	Audit         func(context.Context, Audited)
 }

@@ -61,7 +61,7 @@ func New(parts Parts) *Table {
 	}
 	t.status = t.elements()
 	t.entries = slices.Concat(t.configurationEntries(), t.listEntries(), t.clusterEntries(),
-		t.systemEntries(), t.statusEntries())
+		t.systemEntries(), t.statusEntries(), t.policyEntries())
 	slices.SortStableFunc(t.entries, func(a, b *Entry) int {
 		return strings.Compare(string(a.Group)+" "+fold(a.Name), string(b.Group)+" "+fold(b.Name))
 	})
@@ -109,13 +109,23 @@ func (t *Table) Run(ctx context.Context, call Call) (Result, error) {
 }
 
 func (t *Table) permit(e *Entry, call Call, writes bool) error {
-	allowed := call.Role == Administrator || call.Role == Auditor && e.Role == Auditor && !writes
-	if allowed {
+	reads := e.Role == Auditor && !writes
+	tries := e.Role == PolicyAuthor && !writes // who approves checks first
+	switch call.Role {
+	case Administrator:
 		return nil
-	}
-	if call.Role == Auditor {
+	case Auditor:
+		if reads {
+			return nil
+		}
 		return engine.Errorf(engine.Denied, "%s: the account %q may read only", e.Name, call.Actor.User).
 			With(e.Name, "sign in as an administrator")
+	case PolicyAuthor, PolicyApprover:
+		if reads || e.Role == call.Role || tries && call.Role == PolicyApprover {
+			return nil
+		}
+		return engine.Errorf(engine.Denied, "%s: the account %q has the role %s", e.Name, call.Actor.User, call.Role).
+			With(e.Name, "sign in with an account that has the role "+string(e.Role))
 	}
 	return engine.Errorf(engine.Denied, "%s: no account is signed in", e.Name).With(e.Name, "sign in first")
 }
