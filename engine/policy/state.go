@@ -269,6 +269,8 @@ func (st *state) declare(s *compiled) (meta, *fault) {
 	var m meta
 	st.meta = &m
 	defer func() { st.meta = nil }()
+	// Each file has its own time: a revision of many scripts takes longer than one may.
+	st.b.reset(context.Background(), ControlLimits, time.Now(), time.Time{})
 	fail := st.protect(s, func() error {
 		p, err := st.instantiate(s, st.env)
 		if err != nil {
