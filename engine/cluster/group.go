@@ -47,7 +47,7 @@ func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[str
 	}
 	step, err := s.o.Group.Reconcile(ctx, members, agreed.Primary, func(node string) bool { return s.counted(node, servers, silent) })
 	if step == "" && err == nil {
-		return s.renameMembers(ctx, agreed)
+		return s.dropLeft(ctx) || s.renameMembers(ctx, agreed)
 	}
 	return s.done(err, step, "")
 }

@@ -171,10 +171,13 @@ func (s *Service) admit(ctx context.Context, ask JoinAsk) (Grant, error) {
 }
 
 // removeMember ends a membership: first the server, so that it has no vote,
-// then the row, so that its connections are refused.
+// then the row, so that its connections are refused. A primary that does not
+// lead removes the row; the leader follows with the server.
 func (s *Service) removeMember(ctx context.Context, m engine.Member) error {
-	if err := s.o.Group.RemoveServer(ctx, m.Node); err != nil {
-		return err
+	if s.o.Group.Servers().LeaderHere {
+		if err := s.o.Group.RemoveServer(ctx, m.Node); err != nil {
+			return err
+		}
 	}
 	if err := s.o.Store.RemoveMember(ctx, m.Node); err != nil {
 		return err

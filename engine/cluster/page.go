@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -194,14 +195,53 @@ func (s *Service) dropUnlisted(ctx context.Context, old, c engine.Clustering) er
 	}
 	var failed error
 	for _, m := range agreed.Members {
-		if m.Node == s.o.Node || s.lists(c.Peers, m) || !s.lists(old.Peers, m) {
+		if m.Node == s.o.Node || s.lists(c.Peers, m) || !s.lists(old.Peers, m) || s.renamed(ctx, old.Peers, c.Peers, m) {
 			continue
 		}
 		if err := s.removeMember(ctx, m); err != nil {
+			s.dropLater(m)
 			failed = err
 		}
 	}
 	return failed
+}
+
+// renamed reports whether a member's entry was given another text that does
+// not resolve now: a name that DNS does not know yet takes nobody out of the
+// cluster. An entry that another one moved into is gone.
+func (s *Service) renamed(ctx context.Context, old, now []string, m engine.Member) bool {
+	i := entry(old, s.asListed(m, old).Address)
+	if i == 0 || i > len(now) || entry(old, now[i-1]) > 0 {
+		return false
+	}
+	return len(s.lookUp(ctx, now[i-1 : i])[now[i-1]].IPs) == 0
+}
+
+// dropLater remembers a member whose removal could not be committed; the group
+// tries again.
+func (s *Service) dropLater(m engine.Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaving[m.Node] = m
+}
+
+// dropLeft removes the members whose removal could not be committed, unless
+// they were listed again meanwhile.
+func (s *Service) dropLeft(ctx context.Context) bool {
+	s.mu.Lock()
+	leaving := maps.Clone(s.leaving)
+	peers := s.page.Running.Peers
+	s.mu.Unlock()
+	for node, m := range leaving {
+		if !s.lists(peers, m) && s.removeMember(ctx, m) != nil {
+			continue
+		}
+		s.mu.Lock()
+		delete(s.leaving, node)
+		s.mu.Unlock()
+		return true
+	}
+	return false
 }
 
 // Restart reasons, as alarm 20007 names them.

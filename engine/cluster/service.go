@@ -28,6 +28,7 @@ type Service struct {
 	differ   map[int]time.Time // since when pages differ, by alarm
 	join     string            // why joining has not succeeded yet
 	window   time.Time
+	leaving  map[string]engine.Member // members whose removal could not be committed yet
 	synced   time.Time
 	applied  progress
 	watchers map[chan struct{}]bool
@@ -59,7 +60,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		peers: map[string]*peer{}, refused: map[string]Refusal{},
+		peers: map[string]*peer{}, refused: map[string]Refusal{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
 }
