@@ -214,7 +214,7 @@ func (s *Service) renamed(ctx context.Context, old, now []string, m engine.Membe
 	if i == 0 || i > len(now) || entry(old, now[i-1]) > 0 {
 		return false
 	}
-	return len(s.lookUp(ctx, now[i-1 : i])[now[i-1]].IPs) == 0
+	return len(s.lookUp(ctx, now[i-1:i])[now[i-1]].IPs) == 0
 }
 
 // dropLater remembers a member whose removal could not be committed; the group
