@@ -164,6 +164,30 @@
 
 ---@alias hexad.answer.peer_prerequisites_type hexad.finding[]
 
+-- peer.identity: On each peer when a TLS session of the cluster is verified, after the chain was.
+-- accept with the name that proved it, or reject with a reason; nil leaves it to the next script.
+
+---@class hexad.input.peer_identity
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self hexad.peer this peer
+---@field cluster hexad.cluster the cluster as it runs here
+---@field configured_address string what this peer's list calls the other side
+---@field source_ip string IP address that it comes from
+---@field mapping hexad.mapping[] pairs of the cluster address mapping
+---@field sans string[] subject alternative names of the certificate
+---@field cn string common name of the certificate
+---@field names string[] the SANs, then the CN
+---@field tls_mode "Permissive"|"Enforcing" the TLS verification mode
+---@field chain_ok boolean whether this peer trusts the chain
+
+---@class hexad.answer.peer_identity
+---@field action "accept"|"reject" what to do
+---@field name? string the certificate's name that proved it
+---@field reason? string why, as a code of your own
+
+---@alias hexad.answer.peer_identity_type hexad.answer.peer_identity|nil
+
 -- cluster.peers_changed: On the peer where the peer list was saved.
 -- What happens to the factory reset; nil leaves it to the next script.
 
@@ -189,29 +213,278 @@
 
 ---@alias hexad.answer.cluster_peers_changed_type hexad.answer.cluster_peers_changed|nil
 
--- peer.identity: On each peer when a TLS session of the cluster is verified, after the chain was.
--- accept with the name that proved it, or reject with a reason; nil leaves it to the next script.
+-- procedure.gate: Before each step of a guided procedure, on the peer that runs it.
+-- accept, wait with seconds and a reason, or reject.
 
----@class hexad.input.peer_identity
+---@class hexad.input.procedure_gate
 ---@field now integer the time of the decision, unix seconds
 ---@field revision integer the policy revision that answers
 ---@field self hexad.peer this peer
 ---@field cluster hexad.cluster the cluster as it runs here
----@field configured_address string what this peer's list calls the other side
----@field source_ip string IP address that it comes from
----@field mapping hexad.mapping[] pairs of the cluster address mapping
----@field sans string[] subject alternative names of the certificate
----@field cn string common name of the certificate
----@field names string[] the SANs, then the CN
----@field tls_mode "Permissive"|"Enforcing" the TLS verification mode
----@field chain_ok boolean whether this peer trusts the chain
+---@field procedure string kind of the guided procedure
+---@field step string the step
+---@field peer string address of the peer that it is about
+---@field peers hexad.peer[] the peers that are in, this one among them
+---@field restarted string[] addresses that this procedure has restarted so far
+---@field since_change_s integer seconds since the last change of the configuration, -1 when unknown
+---@field since_restart_s integer seconds since that peer's last restart, -1 when unknown
 
----@class hexad.answer.peer_identity
----@field action "accept"|"reject" what to do
----@field name? string the certificate's name that proved it
+---@class hexad.answer.procedure_gate
+---@field action "accept"|"wait"|"reject" what to do
+---@field reason? string why, as a code of your own
+---@field seconds? number how long, in seconds
+
+---@alias hexad.answer.procedure_gate_type hexad.answer.procedure_gate|nil
+
+-- capacity.limit: On every peer when members or licences change.
+-- What the cluster can carry.
+
+---@class hexad.capacity_peer
+---@field address string its address
+---@field size "small"|"medium"|"large"|"appliance" its size
+---@field calls_capacity integer calls that it can carry
+---@field registrations_capacity integer registrations that it can carry
+---@field reachable boolean whether it answers
+
+---@class hexad.input.capacity_limit
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self hexad.peer this peer
+---@field cluster hexad.cluster the cluster as it runs here
+---@field peers hexad.capacity_peer[] the peers
+---@field licences table<string, integer> licences of the cluster by kind; unlimited ones are not in it
+
+---@class hexad.answer.capacity_limit
+---@field calls number calls that the cluster can carry
+---@field registrations number registrations that the cluster can carry
+---@field counted_peers? number peers that add capacity
 ---@field reason? string why, as a code of your own
 
----@alias hexad.answer.peer_identity_type hexad.answer.peer_identity|nil
+---@alias hexad.answer.capacity_limit_type hexad.answer.capacity_limit|nil
+
+-- registration.admit: On the peer that got a registration.
+-- accept, with a subzone and a lifetime if you like, or reject with code and reason; nil leaves it to the next script.
+
+---@class hexad.licence
+---@field type ""|"room"|"desktop" kind of licence, "" when none is needed
+---@field free integer licences that are left
+
+---@class hexad.input.registration_admit
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field aliases string[] the aliases that would be registered
+---@field protocol "sip"|"h323" signalling protocol
+---@field source_ip string IP address that it comes from
+---@field authenticated boolean whether the sender proved who it is
+---@field subzone string subzone that the configuration gives it
+---@field restriction "none"|"allow_list"|"deny_list" the restriction policy in force
+---@field listed? "allow"|"deny" the list that names it; nil for none
+---@field refresh boolean whether it refreshes a live registration
+---@field elsewhere? string address of the peer that holds the alias already; nil for none
+---@field conflict "reject"|"overwrite" the H.323 alias conflict mode
+---@field licence hexad.licence the licence that it would take
+
+---@class hexad.answer.registration_admit
+---@field action "accept"|"reject" what to do
+---@field code? number status code told to the caller
+---@field reason? string why, as a code of your own
+---@field subzone? string subzone that the registration is put in
+---@field ttl? number seconds that the registration lives, 60 to 86,400
+
+---@alias hexad.answer.registration_admit_type hexad.answer.registration_admit|nil
+
+-- call.admit: Before a call is searched for.
+-- accept, or reject with code and reason; nil leaves it to the next script.
+
+---@class hexad.source
+---@field alias string alias of the caller, "" when it gives none
+---@field zone string zone or subzone that it comes from
+---@field zone_type string type of the zone
+---@field ip string IP address
+---@field authenticated boolean whether the sender proved who it is
+
+---@class hexad.input.call_admit
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field alias string the alias that is called, normalised
+---@field source hexad.source who calls
+---@field protocol "sip"|"h323" signalling protocol
+---@field hops integer hops that are left
+
+---@class hexad.answer.call_admit
+---@field action "accept"|"reject" what to do
+---@field code? number status code told to the caller
+---@field reason? string why, as a code of your own
+
+---@alias hexad.answer.call_admit_type hexad.answer.call_admit|nil
+
+-- search.transform: Before the search, after the configured transforms; each script gets the alias that the one before left.
+-- nil (unchanged), an alias, or reject.
+
+---@class hexad.input.search_transform
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field alias string the alias that is called, normalised
+---@field dialled string the alias as the caller gave it
+---@field source hexad.source who calls
+---@field protocol "sip"|"h323" signalling protocol
+---@field hops integer hops that are left
+
+---@class hexad.answer.search_transform
+---@field action? "reject" what to do
+---@field alias? string alias to search there
+---@field code? number status code told to the caller
+---@field reason? string why, as a code of your own
+
+---@alias hexad.answer.search_transform_type hexad.answer.search_transform|nil
+
+-- search.route: After the search rules gave their candidates.
+-- nil (the candidates as they are), route with targets, reject, or skip.
+
+---@class hexad.route_candidate
+---@field zone string name of the zone
+---@field zone_type string type of the zone
+---@field zone_state "active"|"failed"|"checking"|"off" state of the zone
+---@field alias string alias to search for there
+---@field rule string search rule that gave it
+---@field priority integer priority of the rule; lower is earlier
+---@field stop boolean whether the search stops here on a match
+
+---@class hexad.input.search_route
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field alias string the alias that is called, normalised
+---@field source hexad.source who calls
+---@field protocol "sip"|"h323" signalling protocol
+---@field hops integer hops that are left
+---@field candidates hexad.route_candidate[] targets that the search rules gave, in order
+---@field bandwidth integer bandwidth asked for, kbit/s
+
+---@class hexad.answer.search_route_targets
+---@field zone string zone to search
+---@field alias string alias to search there
+---@field priority? number priority of the rule; lower is earlier
+---@field rule? string search rule that gave it
+---@field stop? boolean whether the search stops here on a match
+---@field zone_state? string state of the zone
+---@field zone_type? string type of the zone
+
+---@class hexad.answer.search_route
+---@field action "route"|"reject"|"skip" what to do
+---@field code? number status code told to the caller
+---@field continue? boolean whether the search goes on with the other candidates when these fail
+---@field detail? string more on the reason, for the history
+---@field reason? string why, as a code of your own
+---@field targets? hexad.answer.search_route_targets[] where to search, in this order
+
+---@alias hexad.answer.search_route_type hexad.answer.search_route|nil
+
+-- findme.resolve: When a FindMe ID is called.
+-- Who rings, group by group.
+
+---@class hexad.find_me_device
+---@field alias string alias of the device
+---@field role "primary"|"busy"|"noanswer" when it rings
+---@field registered boolean whether it is registered
+---@field in_call boolean whether it is in a call
+
+---@class hexad.local_time
+---@field hour integer 0 to 23
+---@field minute integer 0 to 59
+---@field weekday integer 1 (Monday) to 7
+
+---@class hexad.input.findme_resolve
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field findme_id string the FindMe ID that is called
+---@field caller hexad.source who calls
+---@field devices hexad.find_me_device[] devices of the FindMe ID
+---@field local_time hexad.local_time the time where its owner is
+---@field ring_seconds integer configured ring time in seconds
+
+---@class hexad.answer.findme_resolve_rings
+---@field aliases string[] devices that ring together
+---@field seconds number how long, in seconds
+
+---@class hexad.answer.findme_resolve
+---@field rings hexad.answer.findme_resolve_rings[] who rings, one group after the other
+
+---@alias hexad.answer.findme_resolve_type hexad.answer.findme_resolve|nil
+
+-- bandwidth.admit: When a call asks for bandwidth.
+-- accept with kbps, or reject; never more than the path has left.
+
+---@class hexad.path_pipe
+---@field pipe string name of the pipe
+---@field total integer its limit, kbit/s; 0 for none
+---@field used integer what calls hold of it, kbit/s
+---@field per_call_max integer limit of one call, kbit/s; 0 for none
+---@field closed boolean whether nothing may pass
+
+---@class hexad.input.bandwidth_admit
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self? hexad.peer this peer
+---@field cluster? hexad.cluster the cluster as it runs here
+---@field requested integer what the call asks for, kbit/s; 0 when it names none
+---@field default integer what counts when it names none, kbit/s
+---@field path hexad.path_pipe[] the limits on its path
+---@field downspeed_per_call boolean whether a limit for each call may lower it
+---@field downspeed_total boolean whether a total limit may lower it
+
+---@class hexad.answer.bandwidth_admit
+---@field action "accept"|"reject" what to do
+---@field kbps? number bandwidth granted, kbit/s
+---@field reason? string why, as a code of your own
+
+---@alias hexad.answer.bandwidth_admit_type hexad.answer.bandwidth_admit|nil
+
+-- alarm.react: On the primary when an alarm is raised, lowered or acknowledged.
+-- A list of acts: notify, severity, expect, suggest.
+
+---@class hexad.alarm
+---@field id integer its number
+---@field severity "emergency"|"alert"|"critical"|"error"|"warning"|"notice"|"info"|"debug" its severity
+---@field peer string address of the peer that raised it
+---@field params table<string, string> its parameters
+---@field count integer how often it was raised
+---@field first integer when it was raised first, unix seconds
+---@field acknowledged boolean whether a person has acknowledged it
+
+---@class hexad.procedure
+---@field kind string its kind
+---@field step string the step
+---@field peer string address of the peer that it is about
+---@field peers string[] addresses of the peers that it touches
+---@field started integer when it began, unix seconds
+
+---@class hexad.input.alarm_react
+---@field now integer the time of the decision, unix seconds
+---@field revision integer the policy revision that answers
+---@field self hexad.peer this peer
+---@field cluster hexad.cluster the cluster as it runs here
+---@field event "raised"|"lowered"|"acknowledged" what happened to the alarm
+---@field alarm hexad.alarm the alarm
+---@field procedure? hexad.procedure the guided procedure that runs; nil for none
+
+---@class hexad.answer.alarm_react
+---@field act "notify"|"severity"|"expect"|"suggest" what to do with the alarm
+---@field for_s? number for how many seconds it is expected
+---@field procedure? string guided procedure to suggest
+---@field reason? string why, as a code of your own
+---@field to? string value to set it to, or whom to notify
+
+---@alias hexad.answer.alarm_react_type hexad.answer.alarm_react[]|nil
 
 -- A policy: what policy{…} returns, with its evaluate.
 ---@class hexad.text

@@ -9,6 +9,7 @@ local P = policy {
 function P.evaluate(c)
   local calls, registrations, counted = 0, 0, 0
   for _, peer in ipairs(c.peers) do
+    if peer.size == "small" then return nil end -- small machines give no extra capacity
     if peer.reachable and counted < 4 then
       counted = counted + 1
       calls = calls + peer.calls_capacity

@@ -10,3 +10,7 @@ end
 function test_none_answers()
   expect.equal(evaluate({ peers = { peer(false) } }), nil)
 end
+
+function test_small_machines_are_left_to_the_next_script()
+  expect.equal(evaluate({ peers = { { size = "small", reachable = true } } }), nil)
+end
