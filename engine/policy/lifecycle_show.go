@@ -23,6 +23,8 @@ type Listed struct {
 	DraftBy  string `json:"draft_by,omitempty"`
 	Author   string `json:"author,omitempty"`
 	Outdated bool   `json:"outdated,omitempty"`
+
+	Title engine.Text `json:"title"` // as the script declares it
 }
 
 // List shows every script: what is active, and the drafts.

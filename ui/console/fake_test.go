@@ -51,12 +51,13 @@ type appliance struct {
 	changed  chan struct{}
 	ready    []string
 	refuse   error // answer of the next command
+	rules    rules
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func newAppliance() *appliance {
-	a := &appliance{changed: make(chan struct{}), sessions: map[string]console.Session{},
+	a := &appliance{rules: newRules(), changed: make(chan struct{}), sessions: map[string]console.Session{},
 		accounts: map[string]console.Account{
 			"admin":   {Name: "admin", Hash: hashed(), Role: command.Administrator},
 			"auditor": {Name: "auditor", Hash: hashed(), Role: command.Auditor},
@@ -276,6 +277,9 @@ func (a *appliance) Run(_ context.Context, call command.Call) (command.Result, e
 	if err := a.refuse; err != nil {
 		a.refuse = nil
 		return command.Result{}, err
+	}
+	if strings.HasPrefix(call.Name, "Policy") {
+		return a.policyCommand(call)
 	}
 	switch call.Name {
 	case "ClusterSave":

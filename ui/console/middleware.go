@@ -17,9 +17,9 @@ import (
 	"hexad/ui/command"
 )
 
-// policy allows what the console itself serves and nothing else: no inline
+// contentPolicy allows what the console itself serves and nothing else: no inline
 // scripts or styles, no frames around it.
-const policy = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
+const contentPolicy = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // statuses gives each engine code its HTTP status.
 var statuses = map[engine.Code]int{
@@ -36,7 +36,7 @@ func StatusOf(code engine.Code) int { return statuses[code] }
 func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
-		h.Set("Content-Security-Policy", policy)
+		h.Set("Content-Security-Policy", contentPolicy)
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")

@@ -27,7 +27,10 @@ func TestPagesInEveryState(t *testing.T) {
 	t.Parallel()
 	states := map[string]func(*appliance){"cluster of five": func(*appliance) {}, "everything pending": resetPending, "alone": alone}
 	paths := []string{"/", "/clustering", "/configuration", "/configuration?area=Zones", "/configuration?q=nothing+like+it", "/alarms", "/alarms?severity=critical&q=database", "/alarms?peer=nobody",
-		"/sql", "/sql?statement=SELECT+1", "/events", "/events?q=raised+20004&level=INFO", "/history", "/restart"}
+		"/sql", "/sql?statement=SELECT+1", "/events", "/events?q=raised+20004&level=INFO", "/history", "/restart",
+		"/policies", "/policies/script?name=site_rule", "/policies/script?name=h323_required", "/policies/script?name=old_rule", "/policies/diff?name=site_rule&to=builtin",
+		"/policies/edit?name=site_rule", "/policies/edit?name=fresh_rule&hook=keys.compare", "/policies/revisions", "/policies/decisions", "/policies/decisions?hook=cluster.validate&since=24h",
+		"/policies/decision?id=d-abc", "/policies/decision?id=d-abc&with=2", "/policies/data", "/policies/waivers", "/policies/reference", "/policies/reference?hook=peer.identity"}
 	for state, prepare := range states {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +68,8 @@ func TestTemplatesAreAllUsed(t *testing.T) {
 	all := readTemplates(t)
 	for _, name := range names {
 		whole := map[string]bool{"error": true, "signin": true, "restart": true, "overview": true, "clustering": true, "configuration": true,
-			"alarms": true, "alarm": true, "sql": true, "events": true, "history": true}
+			"alarms": true, "alarm": true, "sql": true, "events": true, "history": true, "policies": true, "policyscript": true, "policydiff": true,
+			"policyedit": true, "policyrevisions": true, "policydecisions": true, "policydecision": true, "policydata": true, "policywaivers": true, "policyreference": true}
 		if !whole[name] && !strings.Contains(all, `{{template "`+name+`"`) {
 			t.Errorf("template %q is used nowhere", name)
 		}
@@ -80,6 +84,9 @@ func TestEveryModel(t *testing.T) {
 		frame := func(name string) console.Page {
 			return console.Page{Lang: l, Name: name, User: "admin", MayChange: true}
 		}
+		rules := func(tab string) console.PolicyFrame {
+			return console.PolicyFrame{Page: frame("policies"), Tab: tab}
+		}
 		models := map[string]any{
 			"error":         console.ErrorPage{Page: frame("error"), Problem: console.Problem{Code: engine.Internal, Message: "error.internal"}},
 			"signin":        console.SignInPage{Page: console.Page{Lang: l, Name: "signin"}, Failed: true, Wait: 3},
@@ -93,6 +100,17 @@ func TestEveryModel(t *testing.T) {
 			"sql":     console.SQLPage{Page: frame("sql"), Asked: true},
 			"events":  console.EventsPage{Page: frame("events")},
 			"history": console.HistoryPage{Page: frame("history")},
+
+			"policies":        console.PoliciesPage{PolicyFrame: rules("scripts")},
+			"policyscript":    console.ScriptPage{PolicyFrame: rules("scripts"), Origin: console.Badge{Key: "origin.site", Icon: "info"}},
+			"policydiff":      console.DiffPage{PolicyFrame: rules("scripts"), Same: true},
+			"policyedit":      console.EditPage{PolicyFrame: rules("scripts")},
+			"policyrevisions": console.RevisionsPage{PolicyFrame: rules("revisions")},
+			"policydecisions": console.DecisionsPage{PolicyFrame: rules("decisions")},
+			"policydecision":  console.DecisionPage{PolicyFrame: rules("decisions")},
+			"policydata":      console.TablesPage{PolicyFrame: rules("data")},
+			"policywaivers":   console.WaiversPage{PolicyFrame: rules("waivers")},
+			"policyreference": console.ReferencePage{PolicyFrame: rules("reference")},
 		}
 		for name, model := range models {
 			if html, err := console.Execute(l, name, model); err != nil || !strings.Contains(html, "</html>") {
