@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -116,6 +117,9 @@ func (c *Cluster) apply(ctx context.Context, b batch) (answer, error) {
 			disk = diskFailure(err)
 		}
 		if pause(retrying, wait) != nil {
+			if disk == nil {
+				disk = s.probeDisk()
+			}
 			return a, notWritten(doubtful, disk, err)
 		}
 		wait = min(2*wait, 100*time.Millisecond)
@@ -142,6 +146,18 @@ func (c *Cluster) attempt(ctx context.Context, s *raftStore, b batch, encoded []
 		return answer{Outcome: unknown}, fmt.Errorf("answer of the leader: %w", err)
 	}
 	return a, nil
+}
+
+// probeDisk tries whether the disk takes writes: Raft says no more than that it
+// does not lead, which a full disk makes it.
+func (s *raftStore) probeDisk() error {
+	f, err := os.CreateTemp(s.dir, "probe-")
+	if err != nil {
+		return diskFailure(err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(make([]byte, 64<<10))
+	return diskFailure(errors.Join(err, f.Sync(), f.Close()))
 }
 
 // diskFailure returns ErrFull or ErrDisk with err when that is what it is about.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -99,7 +100,12 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 }
 
 func (s *raftStore) open(o ClusterOptions) (err error) {
-	// bbolt panics on some damaged files instead of returning an error.
+	if err := wholeLog(filepath.Join(s.dir, raftFile)); err != nil {
+		return err
+	}
+	// bbolt panics on some damaged files instead of returning an error, and maps
+	// them into memory: what is not there is a fault.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("damaged: %v", p)

@@ -19,7 +19,7 @@ var systemEntries = []entry{
 			"アプリケーションは再起動されました。システムスナップショットを取得し、障害を報告してください。")},
 	{15005, engine.Warning,
 		t("Database failure", "データベースの障害"),
-		t("The database was damaged and has been set aside: {detail}", "データベースの破損が見つかったため退避しました: {detail}"),
+		t("A database of this system cannot be used: {detail}", "このシステムのデータベースを使用できません: {detail}"),
 		t("Take a system snapshot, remove this peer from the cluster, restore its own backup and add it again; contact your support if it comes back.",
 			"システムスナップショットを取得し、このピアをクラスタから削除して自身のバックアップを復元し、再び追加してください。再発する場合はサポート担当者にお問い合わせください。")},
 	{15007, engine.Alert,

@@ -39,7 +39,12 @@ func (b board) forget(ctx context.Context) error {
 	return b.a.local.AlarmsPublished(ctx, sent[len(sent)-1].Sequence)
 }
 
+// PublishedAlarms are none while the database has failed: that has an alarm of
+// its own, which must be shown.
 func (b board) PublishedAlarms(ctx context.Context) ([]engine.RaisedAlarm, error) {
+	if b.a.storeErr.Load() != nil {
+		return nil, nil
+	}
 	return b.a.store.PublishedAlarms(ctx)
 }
 

@@ -44,7 +44,7 @@ func (a *appliance) newCluster() {
 	a.config = config.New(a.registry, secrets, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
 	a.cluster = cluster.New(cluster.Options{
 		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Link: a.peers,
-		Rules: a.policies, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
+		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Identity: a.identity.cluster, Restart: a.requestRestart,
 		ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
 		Lines: a.lines,
@@ -183,8 +183,16 @@ func (r replicated) ConfigurationSince(ctx context.Context, generation string, r
 	return r.a.store.ConfigurationSince(ctx, generation, revision)
 }
 
+// mayEdit refuses at once what cannot be saved here now.
+func (a *appliance) mayEdit() error {
+	if e := a.storeErr.Load(); e != nil {
+		return e
+	}
+	return a.cluster.MayEdit()
+}
+
 func (r replicated) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
-	if err := r.a.cluster.MayEdit(); err != nil {
+	if err := r.a.mayEdit(); err != nil {
 		return nil, err
 	}
 	saved, err := r.a.store.SaveConfigurations(ctx, saves)
@@ -193,7 +201,7 @@ func (r replicated) SaveConfigurations(ctx context.Context, saves []engine.Save)
 }
 
 func (r replicated) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
-	if err := r.a.cluster.MayEdit(); err != nil {
+	if err := r.a.mayEdit(); err != nil {
 		return engine.Saved{}, err
 	}
 	saved, err := r.a.store.SaveConfiguration(ctx, s)

@@ -100,7 +100,12 @@ const (
 
 // storeFailed notes that the cluster database cannot be used, and raises the alarm.
 func (a *appliance) storeFailed(err error) {
-	e := &engine.Error{Code: engine.Unavailable, Message: err.Error(), Err: err}
+	e := &engine.Error{Code: engine.Unavailable, Message: err.Error(), Err: err,
+		Remedy: "keep its directory for examination; get a copy from the primary, or restore a backup"}
+	var cause *engine.Error
+	if errors.As(err, &cause) {
+		e.Message = cause.Message
+	}
 	a.storeErr.Store(e)
 	a.tracker.Raise(context.Background(), alarmDatabaseFailure, "", map[string]string{"detail": err.Error()})
 }

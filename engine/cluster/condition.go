@@ -32,6 +32,9 @@ const (
 	alarmReadOnly      = 70023
 )
 
+// stateFailed is the state of a database that could not be opened.
+const stateFailed = "Failed"
+
 // settle is how long after a start or a change the state of a peer may be
 // unknown before its silence counts; contact needs this long at most.
 const settle = 3 * time.Second
@@ -97,6 +100,9 @@ func (s *Service) settle(ctx context.Context, running time.Duration) bool {
 }
 
 func (s *Service) askRules(ctx context.Context) {
+	if s.o.Group.Servers().State == stateFailed {
+		return // without the configuration they would judge its defaults
+	}
 	found := s.judge(ctx, question{occasion: engine.OnPeriodic, proposed: s.Running()})
 	s.mu.Lock()
 	s.findings = found
@@ -250,7 +256,7 @@ func (s *Service) storeConditions(agreed engine.Agreed) []Condition {
 	if agreed.Primary != "" && !primaryIsMember {
 		out = append(out, Condition{ID: alarmInconsistent, Params: map[string]string{"detail": "the agreed primary is not a member"}})
 	}
-	if agreed.Primary == s.o.Node && servers.State != "Failed" && s.leaderless(servers) {
+	if agreed.Primary == s.o.Node && servers.State != stateFailed && s.leaderless(servers) {
 		out = append(out, Condition{ID: alarmReadOnly, Params: map[string]string{"detail": "too few voters answer"}})
 	}
 	if s.stuck() {
