@@ -54,11 +54,11 @@ func (o *outcome) degraded() error {
 }
 
 // first is the first answer, nil when there is none.
-func (o *outcome) first() (map[string]any, string) {
+func (o *outcome) first() (record, string) {
 	if len(o.answers) == 0 {
 		return nil, ""
 	}
-	return o.answers[0].value.(map[string]any), o.answers[0].script.Name
+	return o.answers[0].value.(record), o.answers[0].script.Name
 }
 
 func (p *Policies) begin(ctx context.Context, hook string) *asking {

@@ -28,11 +28,11 @@ func (q *asking) decided(by string) engine.Decided {
 }
 
 // refusal is a reject of a script with the hook's own code where it gives none.
-func refusal(a map[string]any, code int) (int, string) {
-	if n := count(a, "code"); n != 0 {
+func refusal(a record, code int) (int, string) {
+	if n := a.number("code"); n != 0 {
 		code = n
 	}
-	reason := str(a["reason"])
+	reason := a.text("reason")
 	if reason == "" {
 		reason = "policy"
 	}
@@ -56,11 +56,11 @@ func (q *asking) admitRegistration(in engine.RegistrationRequest) engine.Admissi
 	switch {
 	case a == nil && len(q.out.missing) > 0 && !in.Refresh:
 		d.Allow, d.Code, d.Reason = false, 503, unavailable
-	case a != nil && a["action"] == "reject":
+	case a != nil && a.text("action") == "reject":
 		d.Allow = false
 		d.Code, d.Reason = refusal(a, 403)
 	case a != nil:
-		d.Subzone, d.TTL = str(a["subzone"]), count(a, "ttl")
+		d.Subzone, d.TTL = a.text("subzone"), a.number("ttl")
 	}
 	q.close(d, by)
 	return d
@@ -82,7 +82,7 @@ func (q *asking) admit(in engine.CallRequest) engine.Admission {
 	switch {
 	case a == nil && len(q.out.missing) > 0:
 		d.Allow, d.Code, d.Reason = false, 403, unavailable
-	case a != nil && a["action"] == "reject":
+	case a != nil && a.text("action") == "reject":
 		d.Allow = false
 		d.Code, d.Reason = refusal(a, 403)
 	}
@@ -103,11 +103,11 @@ func (q *asking) transform(in engine.SearchRequest) engine.Transformed {
 	q.situate(&in.CallContext)
 	was := in.Alias
 	q.next = func(answer any) any {
-		a := answer.(map[string]any)
-		if a["action"] == "reject" {
+		a := answer.(record)
+		if a.text("action") == "reject" {
 			return nil
 		}
-		in.Alias = a["alias"].(string)
+		in.Alias = a.text("alias")
 		return in
 	}
 	q.ask(in)
@@ -116,7 +116,7 @@ func (q *asking) transform(in engine.SearchRequest) engine.Transformed {
 	if n := len(q.out.answers); n > 0 {
 		last := q.out.answers[n-1]
 		by = last.script.Name
-		if a := last.value.(map[string]any); a["action"] == "reject" {
+		if a := last.value.(record); a.text("action") == "reject" {
 			d.Reject = true
 			d.Code, d.Reason = refusal(a, 403)
 		}
@@ -152,17 +152,17 @@ func (q *asking) route(in engine.RouteRequest) engine.Route {
 	case a == nil && q.out.rejected:
 		d.Action, d.Code, d.Reason = engine.RouteReject, 403, unavailable
 	case a == nil:
-	case a["action"] == "reject":
-		d.Action, d.Detail = engine.RouteReject, str(a["detail"])
+	case a.text("action") == "reject":
+		d.Action, d.Detail = engine.RouteReject, a.text("detail")
 		d.Code, d.Reason = refusal(a, 403)
-	case a["action"] == "skip":
-		d.Action, d.Reason = engine.RouteSkip, str(a["reason"])
+	case a.text("action") == "skip":
+		d.Action, d.Reason = engine.RouteSkip, a.text("reason")
 	default:
 		d.Action = engine.RouteTargets
-		d.Continue, _ = a["continue"].(bool)
-		for _, t := range a["targets"].([]any) {
-			target := t.(map[string]any)
-			d.Targets = append(d.Targets, engine.RouteTarget{Zone: target["zone"].(string), Alias: target["alias"].(string)})
+		d.Continue = a.flag("continue")
+		for _, t := range a.list("targets") {
+			target := t.(record)
+			d.Targets = append(d.Targets, engine.RouteTarget{Zone: target.text("zone"), Alias: target.text("alias")})
 		}
 	}
 	q.close(d, by)
@@ -171,12 +171,12 @@ func (q *asking) route(in engine.RouteRequest) engine.Route {
 
 // routable checks the zones of a route.
 func (q *asking) routable(_ *script, answer any) error {
-	targets, _ := answer.(map[string]any)["targets"].([]any)
+	targets := answer.(record).list("targets")
 	if q.p.o.ZoneEnabled == nil {
 		return nil
 	}
 	for i, t := range targets {
-		if zone := t.(map[string]any)["zone"].(string); !q.p.o.ZoneEnabled(zone) {
+		if zone := t.(record).text("zone"); !q.p.o.ZoneEnabled(zone) {
 			return badOutput("answer.targets[%d].zone: there is no enabled zone %q", i+1, clip(zone, 64))
 		}
 	}
@@ -204,11 +204,11 @@ func (q *asking) findMe(in engine.FindMeRequest) engine.FindMeRings {
 	if a == nil {
 		d.Rings = primaries(in)
 	} else {
-		for _, one := range a["rings"].([]any) {
-			ring := one.(map[string]any)
-			out := engine.FindMeRing{Seconds: count(ring, "seconds")}
-			for _, alias := range ring["aliases"].([]any) {
-				out.Aliases = append(out.Aliases, alias.(string))
+		for _, one := range a.list("rings") {
+			ring := one.(record)
+			out := engine.FindMeRing{Seconds: ring.number("seconds")}
+			for _, alias := range ring.list("aliases") {
+				out.Aliases = append(out.Aliases, textOf(alias))
 			}
 			d.Rings = append(d.Rings, out)
 		}
@@ -244,8 +244,8 @@ func (q *asking) bandwidth(in engine.BandwidthRequest) engine.BandwidthGrant {
 	q.situate(&in.CallContext)
 	fits := in.Fits()
 	q.check = func(_ *script, answer any) error {
-		a := answer.(map[string]any)
-		if a["action"] == "accept" && (a["kbps"] == nil || !whole(a, "kbps", 1, float64(fits))) {
+		a := answer.(record)
+		if a.text("action") == "accept" && (!a.has("kbps") || !whole(a, "kbps", 1, float64(fits))) {
 			return badOutput("answer.kbps is not a whole number from 1 to %d, what the call asked for and the path has left", fits)
 		}
 		return nil
@@ -257,10 +257,10 @@ func (q *asking) bandwidth(in engine.BandwidthRequest) engine.BandwidthGrant {
 	case a == nil:
 		d = fitting(in, fits)
 		d.Decided = q.decided("")
-	case a["action"] == "reject":
+	case a.text("action") == "reject":
 		_, d.Reason = refusal(a, 0)
 	default:
-		d.Allow, d.Kbps = true, count(a, "kbps")
+		d.Allow, d.Kbps = true, a.number("kbps")
 	}
 	q.close(d, by)
 	return d

@@ -26,7 +26,7 @@ func (q *asking) gate(in engine.GateRequest) engine.GateAnswer {
 	if a == nil {
 		d.Action, d.Seconds, d.Reason, d.AskOperator = engine.GateWait, gateWaitS, unavailable, true
 	} else {
-		d.Action, d.Seconds, d.Reason = engine.GateAction(a["action"].(string)), count(a, "seconds"), str(a["reason"])
+		d.Action, d.Seconds, d.Reason = engine.GateAction(a.text("action")), a.number("seconds"), a.text("reason")
 	}
 	q.close(d, by)
 	return d
@@ -50,11 +50,11 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	q.complete(&in.PolicyContext)
 	one, factor := smallest(in.Peers)
 	q.check = func(_ *script, answer any) error {
-		a := answer.(map[string]any)
-		if count(a, "calls") > factor*one.Calls {
+		a := answer.(record)
+		if a.number("calls") > factor*one.Calls {
 			return badOutput("answer.calls is over %d, the most that these peers carry", factor*one.Calls)
 		}
-		if count(a, "registrations") > factor*one.Registrations {
+		if a.number("registrations") > factor*one.Registrations {
 			return badOutput("answer.registrations is over %d, the most that these peers carry", factor*one.Registrations)
 		}
 		return nil
@@ -65,8 +65,8 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	switch last := q.p.capacity.Load(); {
 	case a != nil:
 		d = engine.Capacity{
-			Calls: count(a, "calls"), Registrations: count(a, "registrations"),
-			CountedPeers: count(a, "counted_peers"), Reason: str(a["reason"]),
+			Calls: a.number("calls"), Registrations: a.number("registrations"),
+			CountedPeers: a.number("counted_peers"), Reason: a.text("reason"),
 		}
 	case last != nil && !q.trial:
 		d = *last
@@ -112,8 +112,8 @@ func (q *asking) react(in engine.AlarmRequest) engine.AlarmReaction {
 	critical := rank(engine.Critical)
 	q.check = func(_ *script, answer any) error {
 		for i, one := range answer.([]any) {
-			a := one.(map[string]any)
-			if a["act"] == "severity" && rank(in.Alarm.Severity) <= critical && rank(engine.Severity(str(a["to"]))) > critical {
+			a := one.(record)
+			if a.text("act") == "severity" && rank(in.Alarm.Severity) <= critical && rank(engine.Severity(a.text("to"))) > critical {
 				return badOutput("answer[%d].to: a critical alarm stays critical", i+1)
 			}
 		}
@@ -123,10 +123,10 @@ func (q *asking) react(in engine.AlarmRequest) engine.AlarmReaction {
 	d := engine.AlarmReaction{Decided: q.decided("")}
 	for _, a := range q.out.answers {
 		for _, one := range a.value.([]any) {
-			v := one.(map[string]any)
+			v := one.(record)
 			d.Acts = append(d.Acts, engine.AlarmAct{
-				Act: v["act"].(string), To: str(v["to"]), ForS: count(v, "for_s"), Reason: str(v["reason"]),
-				Procedure: str(v["procedure"]), Script: a.script.Name,
+				Act: v.text("act"), To: v.text("to"), ForS: v.number("for_s"), Reason: v.text("reason"),
+				Procedure: v.text("procedure"), Script: a.script.Name,
 			})
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // guards are the functions that the rewrite calls.
 var guards = map[string]function{
-	fnSet: guardSet, fnConcat: guardConcat, fnTable: guardTable, fnClosure: guardClosure,
+	fnSet: guardSet, fnConcat: guardConcat, fnTable: guardTable, fnClosure: guardClosure, fnAnswer: guardAnswer,
 }
 
 func guardSet(st *state, L *lua.LState) int {

@@ -204,7 +204,13 @@ func (h *hook) decode(v lua.LValue) (any, error) {
 	}
 	d := decoder{path: make([]place, 0, 6)}
 	d.path = append(d.path, place{name: "answer"})
-	out, err := d.value(v, &h.answer)
+	var out any
+	var err error
+	if u, ok := v.(*lua.LUserData); ok {
+		out, err = d.direct(u.Value.(*direct), &h.answer)
+	} else {
+		out, err = d.value(v, &h.answer)
+	}
 	if err == nil && h.verify != nil {
 		err = h.verify(out)
 	}
@@ -213,16 +219,16 @@ func (h *hook) decode(v lua.LValue) (any, error) {
 
 // acceptAnyway is a reject in mode warn.
 func acceptAnyway(answer any) any {
-	a := answer.(map[string]any)
-	if a["action"] != "reject" {
+	a := answer.(record)
+	if a.text("action") != "reject" {
 		return a
 	}
-	return map[string]any{"action": "accept", "name": ""}
+	return record{{"action", lua.LString("accept")}}
 }
 
 // unlessRejected is what mode warn makes of a decision: a reject is only noted.
 func unlessRejected(answer any) any {
-	if answer.(map[string]any)["action"] == "reject" {
+	if answer.(record).text("action") == "reject" {
 		return nil
 	}
 	return answer
@@ -273,14 +279,13 @@ func (m *meta) read(t *lua.LTable) {
 		m.malformed = err
 		return
 	}
-	d := v.(map[string]any)
-	m.Name, m.Hook = d["name"].(string), d["hook"].(string)
-	m.API, m.Order = int(d["api"].(float64)), int(d["order"].(float64))
-	m.Title = d["title"].(map[string]any)
-	if uses, ok := d["uses"].(map[string]any); ok {
-		tables, _ := uses["data"].([]any)
-		for _, name := range tables {
-			m.Data = append(m.Data, name.(string))
+	d := v.(record)
+	m.Name, m.Hook = d.text("name"), d.text("hook")
+	m.API, m.Order = d.number("api"), d.number("order")
+	m.Title = d.get("title").(record).plain()
+	if uses, ok := d.get("uses").(record); ok {
+		for _, name := range uses.list("data") {
+			m.Data = append(m.Data, textOf(name))
 		}
 	}
 	m.Text, m.malformed = readTexts(t.RawGetString("text"))
@@ -301,7 +306,7 @@ func readTexts(v lua.LValue) (map[string]map[string]any, error) {
 		var one any
 		if err == nil {
 			if one, err = d.decode(v, languages, "policy.text."+toString(k)); err == nil {
-				out[toString(k)] = one.(map[string]any)
+				out[toString(k)] = one.(record).plain()
 			}
 		}
 	})

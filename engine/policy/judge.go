@@ -62,10 +62,10 @@ func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision 
 	a, by := q.out.first()
 	d := engine.ResetDecision{Action: engine.ResetNone, Degraded: q.out.degraded()}
 	if a != nil {
-		d.Action, d.BannerID, d.Blocked = engine.ResetAction(a["reset"].(string)), str(a["banner"]), str(a["blocked"])
-		keep, _ := a["keep"].([]any)
+		d.Action, d.BannerID, d.Blocked = engine.ResetAction(a.text("reset")), a.text("banner"), a.text("blocked")
+		keep := a.list("keep")
 		for _, k := range keep {
-			d.Keep = append(d.Keep, k.(string))
+			d.Keep = append(d.Keep, textOf(k))
 		}
 		d.Banner = banners[d.BannerID]
 	}
@@ -119,7 +119,7 @@ func (q *asking) identified(in engine.IdentityInput) (engine.IdentityDecision, s
 	if enforcing && !in.ChainOK { // an invariant: no script widens what the chain allows
 		return engine.IdentityDecision{Reason: "chain_not_trusted"}, by
 	}
-	d := engine.IdentityDecision{Accept: a["action"] == "accept", Name: str(a["name"]), Reason: str(a["reason"]), Degraded: q.out.degraded()}
+	d := engine.IdentityDecision{Accept: a.text("action") == "accept", Name: a.text("name"), Reason: a.text("reason"), Degraded: q.out.degraded()}
 	if d.Accept {
 		d.Warning, d.Reason = d.Reason, ""
 	}
@@ -177,14 +177,14 @@ func policyFailed(f Failure) engine.Finding {
 func (r *revision) findings(a answered) ([]engine.Finding, error) {
 	var out []engine.Finding
 	for _, one := range a.value.([]any) {
-		v := one.(map[string]any)
+		v := one.(record)
 		f := engine.Finding{
-			ID: v["id"].(string), Severity: engine.FindingSeverity(v["severity"].(string)), Script: a.script.Name,
-			Peer: str(v["peer"]), Field: str(v["field"]),
+			ID: v.text("id"), Severity: engine.FindingSeverity(v.text("severity")), Script: a.script.Name,
+			Peer: v.text("peer"), Field: v.text("field"),
 		}
-		f.Params, _ = v["params"].(map[string]string)
-		if fix, ok := v["fix"].(map[string]any); ok {
-			f.Fix = &engine.Fix{Set: str(fix["set"]), To: str(fix["to"]), Page: str(fix["page"])}
+		f.Params, _ = v.get("params").(map[string]string)
+		if fix, ok := v.get("fix").(record); ok {
+			f.Fix = &engine.Fix{Set: fix.text("set"), To: fix.text("to"), Page: fix.text("page")}
 		}
 		e, ok := r.entry(a.script, f.ID)
 		if !ok {

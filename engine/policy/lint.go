@@ -24,6 +24,7 @@ const (
 	fnConcat  = "(concat)"
 	fnTable   = "(table)"
 	fnClosure = "(closure)"
+	fnAnswer  = "(answer)"
 )
 
 // refused gives the names that people expect and do not find a better answer
@@ -49,7 +50,9 @@ type linter struct {
 	defined  map[string]bool            // top-level functions of a test file
 	scope    *scope
 	depth    int
-	inner    int // functions around the node at hand
+	inner    int  // functions around the node at hand
+	once     bool // the name evaluate is there once: nothing but the engine calls it
+	evaluate int  // inner while in evaluate itself, 0 outside
 	lines    map[int]bool
 	literals map[string]*program // patterns of library re that are literals
 	before   []ast.Stmt          // to stand in front of the statement at hand
@@ -198,6 +201,9 @@ func (l *linter) statement(s ast.Stmt) ast.Stmt {
 	case *ast.FuncDefStmt:
 		return l.define(s)
 	case *ast.ReturnStmt:
+		if len(s.Exprs) == 1 && l.direct(s) {
+			break
+		}
 		l.exprs(s.Exprs)
 	}
 	return s

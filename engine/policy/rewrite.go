@@ -143,6 +143,45 @@ func (l *linter) tag(e *ast.FuncCallExpr) *ast.TableExpr {
 	return out
 }
 
+// direct turns `return accept{ name = value }` in evaluate itself into a call
+// that hands over names and values: nobody else could reach the table.
+func (l *linter) direct(s *ast.ReturnStmt) bool {
+	e, ok := s.Exprs[0].(*ast.FuncCallExpr)
+	if !ok || l.evaluate == 0 || l.inner != l.evaluate {
+		return false
+	}
+	t := l.tag(e)
+	if t == nil || len(t.Fields) > 20 {
+		return false
+	}
+	var args []ast.Expr
+	names := map[string]bool{}
+	for _, f := range t.Fields {
+		key, ok := f.Key.(*ast.StringExpr)
+		if !ok || names[key.Value] {
+			return false
+		}
+		names[key.Value] = true
+		args = append(args, f.Key, single(f.Value))
+	}
+	for i := 1; i < len(args); i += 2 {
+		args[i] = l.expr(args[i])
+	}
+	s.Exprs[0] = call(e, fnAnswer, args...)
+	return true
+}
+
+// single makes a call give one value, as a field takes it.
+func single(e ast.Expr) ast.Expr {
+	switch e := e.(type) {
+	case *ast.FuncCallExpr:
+		e.AdjustRet = true
+	case *ast.Comma3Expr:
+		e.AdjustRet = true
+	}
+	return e
+}
+
 func (l *linter) function(f *ast.FunctionExpr) {
 	l.inner++
 	defer func() { l.inner-- }()
@@ -283,6 +322,10 @@ func (l *linter) define(s *ast.FuncDefStmt) ast.Stmt {
 	}
 	a := place.(*ast.AttrGetExpr)
 	a.Object, a.Key = l.expr(a.Object), l.expr(a.Key)
+	if key, ok := a.Key.(*ast.StringExpr); ok && key.Value == "evaluate" && l.inner == 0 && l.once {
+		l.evaluate = 1
+		defer func() { l.evaluate = 0 }()
+	}
 	return callStmt(s, fnSet, a.Object, a.Key, l.expr(s.Func))
 }
 

@@ -261,8 +261,11 @@ func testEvaluate(st *state, L *lua.LState) int {
 	if _, err := t.script.hook.decode(answer); err != nil {
 		L.RaiseError("%s", err.Error())
 	}
-	if out, ok := answer.(*lua.LTable); ok {
+	switch out := answer.(type) {
+	case *lua.LTable:
 		answer = copyTable(out, 0)
+	case *lua.LUserData:
+		answer = copyTable(st.direct.table(), 0)
 	}
 	L.Push(answer)
 	return 1

@@ -138,6 +138,7 @@ func check(name, source string, test bool) (c checked) {
 	l := &linter{
 		script: name, test: test, globals: globalNames(test), members: libraryMembers(test),
 		defined: map[string]bool{}, lines: map[int]bool{}, literals: map[string]*program{},
+		once: !test && strings.Count(source, "evaluate") == 1,
 	}
 	body = l.chunk(body)
 	c.problems, c.lines, c.literals = l.problems, l.lines, l.literals

@@ -29,11 +29,13 @@ type state struct {
 	regexp   map[string]*program
 	programs int // their steps
 	ipairs   *lua.LFunction
+	carrier  *lua.LUserData // of a direct answer
 
 	// of the evaluation at hand
 	script *compiled
 	meta   *meta // being declared
 	why    []Why
+	direct direct
 	logTo  *running
 	trial  *trial // the running test; nil in service
 
@@ -69,6 +71,7 @@ func newState(data dataTables) *state {
 		return 0
 	}))
 	st.env = st.globals(false)
+	st.carrier = &lua.LUserData{Value: &st.direct, Env: st.env, Metatable: lua.LNil}
 	return st
 }
 

@@ -127,7 +127,7 @@ const (
 )
 
 // decoder turns an answer into Go values of its shape: string, float64, bool,
-// []any, map[string]any, map[string]string.
+// see record.
 type decoder struct {
 	bytes int
 	path  []place
@@ -166,12 +166,12 @@ func (d *decoder) value(v lua.LValue, s *shape) (any, error) {
 	case textKind:
 		return d.text(v, s)
 	case numberKind:
-		if n, ok := v.(lua.LNumber); ok {
-			return float64(n), nil
+		if _, ok := v.(lua.LNumber); ok {
+			return v, nil
 		}
 	case flagKind:
-		if b, ok := v.(lua.LBool); ok {
-			return bool(b), nil
+		if _, ok := v.(lua.LBool); ok {
+			return v, nil
 		}
 	case listKind:
 		return d.list(v, s)
@@ -202,7 +202,7 @@ func (d *decoder) text(v lua.LValue, s *shape) (any, error) {
 	if s.enum != nil && !slices.Contains(s.enum, string(str)) {
 		return nil, d.bad("is %q, not one of %s", clip(string(str), 40), strings.Join(s.enum, ", "))
 	}
-	return string(str), d.take(len(str))
+	return v, d.take(len(str))
 }
 
 func (d *decoder) list(v lua.LValue, s *shape) (any, error) {
@@ -240,26 +240,59 @@ func (d *decoder) record(v lua.LValue, s *shape) (any, error) {
 	if !ok {
 		return nil, d.bad("has the wrong type %s", v.Type())
 	}
-	out := make(map[string]any, len(s.needs))
+	out := make(record, 0, 4)
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, isText := k.(lua.LString)
-		inner, known := s.fields[string(name)]
-		if !isText || !known {
+		if !isText {
 			return nil, d.bad("has the unknown field %s", clip(toString(k), 40))
 		}
-		if err := d.take(16); err != nil {
+		var err error
+		if out, err = d.field(out, string(name), v, s); err != nil {
 			return nil, err
 		}
-		d.path = append(d.path, place{name: string(name)})
-		one, err := d.value(v, &inner)
-		if err != nil {
-			return nil, err
-		}
-		d.path = d.path[:len(d.path)-1]
-		out[string(name)] = one
 	}
+	return d.complete(out, s)
+}
+
+// direct decodes an answer that has no table around it.
+func (d *decoder) direct(a *direct, s *shape) (any, error) {
+	if s.kind != recordKind {
+		return nil, d.bad("has the wrong type %s", lua.LTTable)
+	}
+	out := make(record, 0, len(a.fields))
+	for _, f := range a.fields {
+		if f.value == lua.LNil {
+			continue
+		}
+		var err error
+		if out, err = d.field(out, f.name, f.value, s); err != nil {
+			return nil, err
+		}
+	}
+	return d.complete(out, s)
+}
+
+// field adds one field of a record.
+func (d *decoder) field(out record, name string, v lua.LValue, s *shape) (record, error) {
+	inner, known := s.fields[name]
+	if !known {
+		return nil, d.bad("has the unknown field %s", clip(name, 40))
+	}
+	if err := d.take(16); err != nil {
+		return nil, err
+	}
+	d.path = append(d.path, place{name: name})
+	one, err := d.value(v, &inner)
+	if err != nil {
+		return nil, err
+	}
+	d.path = d.path[:len(d.path)-1]
+	return append(out, entry{name, one}), nil
+}
+
+func (d *decoder) complete(out record, s *shape) (any, error) {
 	for _, name := range s.needs {
-		if _, ok := out[name]; !ok {
+		if !out.has(name) {
 			return nil, d.bad("lacks the field %s", name)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	lua "github.com/yuin/gopher-lua"
+
 	"hexad/engine"
 )
 
@@ -30,19 +32,19 @@ var keepable = []string{
 func Keepable() []string { return slices.Clone(keepable) }
 
 func verifyReset(answer any) error {
-	a := answer.(map[string]any)
-	keep, _ := a["keep"].([]any)
+	a := answer.(record)
+	keep := a.list("keep")
 	for _, k := range keep {
-		if !slices.Contains(keepable, k.(string)) {
-			return badOutput("answer.keep: a factory reset cannot keep %q", clip(k.(string), 64))
+		if !slices.Contains(keepable, textOf(k)) {
+			return badOutput("answer.keep: a factory reset cannot keep %q", clip(textOf(k), 64))
 		}
 	}
-	if id, ok := a["banner"].(string); ok {
+	if id := a.text("banner"); id != "" {
 		if _, known := banners[id]; !known {
 			return badOutput("answer.banner: unknown banner %q", clip(id, 64))
 		}
 	}
-	if id, ok := a["blocked"].(string); ok {
+	if id := a.text("blocked"); id != "" {
 		if _, known := catalogue["cluster.reset."+id]; !known {
 			return badOutput("answer.blocked: unknown reason %q", clip(id, 64))
 		}
@@ -52,30 +54,26 @@ func verifyReset(answer any) error {
 
 // whole reads a field as a whole number of a range; false when it is there and
 // is none.
-func whole(a map[string]any, field string, low, high float64) bool {
-	v, ok := a[field].(float64)
+func whole(a record, field string, low, high float64) bool {
+	n, ok := a.get(field).(lua.LNumber)
+	v := float64(n)
 	return !ok || v == math.Trunc(v) && v >= low && v <= high
-}
-
-func count(a map[string]any, field string) int {
-	n, _ := a[field].(float64)
-	return int(n)
 }
 
 // verifyCode checks a refusal's SIP status.
 func verifyCode(answer any) error {
-	a := answer.(map[string]any)
+	a := answer.(record)
 	if !whole(a, "code", 400, 699) {
 		return badOutput("answer.code is not a SIP status from 400 to 699")
 	}
-	if len(str(a["reason"])) > maxAlias {
+	if len(a.text("reason")) > maxAlias {
 		return badOutput("answer.reason is longer than %d bytes", maxAlias)
 	}
 	return nil
 }
 
 func verifyAdmission(answer any) error {
-	a := answer.(map[string]any)
+	a := answer.(record)
 	if !whole(a, "ttl", minTTL, maxTTL) {
 		return badOutput("answer.ttl is not a whole number from %d to %d", minTTL, maxTTL)
 	}
@@ -83,15 +81,15 @@ func verifyAdmission(answer any) error {
 }
 
 func verifyGate(answer any) error {
-	a := answer.(map[string]any)
-	if a["action"] == "wait" && a["seconds"] == nil || !whole(a, "seconds", 1, maxWaitS) {
+	a := answer.(record)
+	if a.text("action") == "wait" && !a.has("seconds") || !whole(a, "seconds", 1, maxWaitS) {
 		return badOutput("answer.seconds is not a whole number from 1 to %d", maxWaitS)
 	}
 	return nil
 }
 
 func verifyCapacity(answer any) error {
-	a := answer.(map[string]any)
+	a := answer.(record)
 	for _, field := range []string{"calls", "registrations", "counted_peers"} {
 		if !whole(a, field, 0, 1e9) {
 			return badOutput("answer.%s is not a whole number from 0 on", field)
@@ -100,27 +98,27 @@ func verifyCapacity(answer any) error {
 	return nil
 }
 
-func alias(a any) bool { return a.(string) != "" && len(a.(string)) <= maxAlias }
+func alias(a any) bool { return textOf(a) != "" && len(textOf(a)) <= maxAlias }
 
 func verifyTransform(answer any) error {
-	a := answer.(map[string]any)
-	if (a["alias"] == nil) == (a["action"] == nil) {
+	a := answer.(record)
+	if a.has("alias") == a.has("action") {
 		return badOutput("answer has neither alias nor action, or both")
 	}
-	if a["alias"] != nil && !alias(a["alias"]) {
+	if a.has("alias") && !alias(a.get("alias")) {
 		return badOutput("answer.alias is empty or longer than %d bytes", maxAlias)
 	}
 	return verifyCode(answer)
 }
 
 func verifyRoute(answer any) error {
-	a := answer.(map[string]any)
-	targets, _ := a["targets"].([]any)
-	if (a["action"] == "route") != (len(targets) > 0) {
+	a := answer.(record)
+	targets := a.list("targets")
+	if (a.text("action") == "route") != (len(targets) > 0) {
 		return badOutput("answer.targets: a route has targets, and nothing else has")
 	}
 	for i, t := range targets {
-		if !alias(t.(map[string]any)["alias"]) {
+		if !alias(t.(record).get("alias")) {
 			return badOutput("answer.targets[%d].alias is empty or longer than %d bytes", i+1, maxAlias)
 		}
 	}
@@ -128,12 +126,12 @@ func verifyRoute(answer any) error {
 }
 
 func verifyRings(answer any) error {
-	for i, one := range answer.(map[string]any)["rings"].([]any) {
-		ring := one.(map[string]any)
+	for i, one := range answer.(record).list("rings") {
+		ring := one.(record)
 		if !whole(ring, "seconds", 1, maxRingS) {
 			return badOutput("answer.rings[%d].seconds is not a whole number from 1 to %d", i+1, maxRingS)
 		}
-		aliases := ring["aliases"].([]any)
+		aliases := ring.list("aliases")
 		if len(aliases) == 0 || !slices.ContainsFunc(aliases, alias) || slices.ContainsFunc(aliases, func(v any) bool { return !alias(v) }) {
 			return badOutput("answer.rings[%d].aliases has none, or one that is empty or longer than %d bytes", i+1, maxAlias)
 		}
@@ -146,16 +144,16 @@ var actNeeds = map[string][]string{"notify": {"to"}, "severity": {"to"}, "expect
 
 func verifyActs(answer any) error {
 	for i, one := range answer.([]any) {
-		a := one.(map[string]any)
-		for _, field := range actNeeds[a["act"].(string)] {
-			if a[field] == nil {
+		a := one.(record)
+		for _, field := range actNeeds[a.text("act")] {
+			if !a.has(field) {
 				return badOutput("answer[%d] lacks the field %s", i+1, field)
 			}
 		}
 		if !whole(a, "for_s", 1, maxExpectS) {
 			return badOutput("answer[%d].for_s is not a whole number from 1 to %d", i+1, maxExpectS)
 		}
-		if a["act"] == "severity" && !slices.Contains(engine.Severities, engine.Severity(str(a["to"]))) {
+		if a.text("act") == "severity" && !slices.Contains(engine.Severities, engine.Severity(a.text("to"))) {
 			return badOutput("answer[%d].to is not a severity", i+1)
 		}
 	}
