@@ -107,6 +107,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return appliance.Supervise(ctx, append([]string{"serve"}, args...), o, stdout, stderr)
 	}
 	o.Crashes, o.Cause = appliance.Crashes()
+	o.ResetFailed = appliance.ResetFailed()
 	return appliance.Serve(ctx, o, stdout, stderr)
 }
 

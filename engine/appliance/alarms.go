@@ -74,6 +74,30 @@ func kind(id int) engine.Alarm {
 // crash is lowered.
 const crashAlarmFor = 10 * time.Minute
 
+// alarmResetFailed is raised when an armed factory reset was not carried out.
+const alarmResetFailed = 15013
+
+// noteReset raises 15013 when a factory reset failed, and lowers it when the
+// reset is no longer armed.
+func (a *appliance) noteReset(ctx context.Context) error {
+	if a.o.ResetFailed == "" {
+		return nil
+	}
+	watch := a.cluster.Watch(ctx)
+	for {
+		if a.cluster.View(ctx).Reset == nil {
+			a.tracker.Lower(ctx, alarmResetFailed, "")
+			return nil
+		}
+		a.tracker.Set(ctx, alarmResetFailed, "", true, map[string]string{"detail": a.o.ResetFailed})
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-watch:
+		}
+	}
+}
+
 // noteCrash raises 15004 when the process before this one ended by itself.
 func (a *appliance) noteCrash(ctx context.Context) {
 	if a.o.Crashes == 0 {

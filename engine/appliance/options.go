@@ -28,6 +28,8 @@ type Options struct {
 	// Crashes is how often the child before this one ended by itself, and Cause why.
 	Crashes int
 	Cause   string
+	// ResetFailed is why an armed factory reset was not carried out, "" otherwise.
+	ResetFailed string
 }
 
 // Validate reports the first flag that cannot be used.

@@ -27,11 +27,11 @@ const (
 // at the first start, so that a machine that was never upgraded can be reset.
 func installResetImage(dataDir string) error {
 	dir := filepath.Join(dataDir, resetDir)
+	if _, err := os.Stat(dir); err == nil {
+		return nil // what an administrator took away or put there stays so
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make the reset folder: %w", err)
-	}
-	if haveResetImage(dataDir) {
-		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {

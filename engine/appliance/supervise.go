@@ -29,6 +29,7 @@ const (
 	envChild   = "HEXAD_CHILD"
 	envCrashes = "HEXAD_CRASHES"
 	envCause   = "HEXAD_CRASH_CAUSE"
+	envReset   = "HEXAD_RESET_FAILED"
 )
 
 // Back-off of a child that ends by itself: at once the first time, at most
@@ -53,6 +54,10 @@ func Crashes() (int, string) {
 	return n, os.Getenv(envCause)
 }
 
+// ResetFailed is why the armed factory reset was not carried out before this
+// child, "" when there was none to fail.
+func ResetFailed() string { return os.Getenv(envReset) }
+
 // Supervise runs the appliance as a child process until ctx ends or the child
 // says that it cannot go on. args are those of this process. It returns the
 // exit status.
@@ -64,11 +69,15 @@ func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.
 	crashes, cause := 0, ""
 	wait := backOffFirst
 	for {
+		resetFailed := ""
 		if err := betweenChildren(ctx, o); err != nil {
+			resetFailed = err.Error()
 			log.Error("factory reset failed", "module", "management", "err", err)
 		}
 		began := time.Now()
-		status, err := runChild(ctx, args, crashes, cause, stdout, stderr)
+		status, err := runChild(ctx, args, []string{
+			envChild + "=1", envCrashes + "=" + strconv.Itoa(crashes), envCause + "=" + cause, envReset + "=" + resetFailed,
+		}, stdout, stderr)
 		switch {
 		case ctx.Err() != nil:
 			return exitStop
@@ -116,7 +125,7 @@ func describe(status int, err error) string {
 
 // runChild runs one child to its end. The child dies with this process: the
 // kernel kills it, and its standard input ends.
-func runChild(ctx context.Context, args []string, crashes int, cause string, stdout, stderr io.Writer) (int, error) {
+func runChild(ctx context.Context, args, env []string, stdout, stderr io.Writer) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 1, fmt.Errorf("find own executable: %w", err)
@@ -125,7 +134,7 @@ func runChild(ctx context.Context, args []string, crashes int, cause string, std
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), envChild+"=1", envCrashes+"="+strconv.Itoa(crashes), envCause+"="+cause)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
