@@ -127,6 +127,5 @@ func (a *appliance) onSession(kind console.SessionEvent, user, source string) {
 
 // isLocalDamage reports whether local.db cannot be used.
 func isLocalDamage(err error) bool {
-	return errors.Is(err, sqlstore.ErrDamaged) || errors.Is(err, sqlstore.ErrKey) || errors.Is(err, sqlstore.ErrNewer) ||
-		errors.Is(err, sqlstore.ErrFull) || errors.Is(err, sqlstore.ErrDisk)
+	return errors.Is(err, sqlstore.ErrDamaged) || errors.Is(err, sqlstore.ErrKey) || errors.Is(err, sqlstore.ErrNewer)
 }

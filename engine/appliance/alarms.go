@@ -2,12 +2,17 @@ package appliance
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"time"
 
 	"hexad/engine"
 	"hexad/engine/alarm"
 	"hexad/engine/cluster"
+	"hexad/engine/event"
+	"hexad/engine/host"
 )
 
 // alarmGrace is how long an alarm that was raised before a restart stays
@@ -74,35 +79,45 @@ func kind(id int) engine.Alarm {
 // crash is lowered.
 const crashAlarmFor = 10 * time.Minute
 
-// alarmResetFailed is raised when an armed factory reset was not carried out.
-const alarmResetFailed = 15013
-
-// noteReset raises 15013 when a factory reset failed, and lowers it when the
-// reset is no longer armed.
-func (a *appliance) noteReset(ctx context.Context) error {
-	if a.o.ResetFailed == "" {
-		return nil
-	}
-	watch := a.cluster.Watch(ctx)
-	for {
-		if a.cluster.View(ctx).Reset == nil {
-			a.tracker.Lower(ctx, alarmResetFailed, "")
-			return nil
-		}
-		a.tracker.Set(ctx, alarmResetFailed, "", true, map[string]string{"detail": a.o.ResetFailed})
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-watch:
-		}
-	}
-}
-
 // noteCrash raises 15004 when the process before this one ended by itself.
 func (a *appliance) noteCrash(ctx context.Context) {
-	if a.o.Crashes == 0 {
+	noteCrash(ctx, a.tracker, a.o.Crashes, a.o.Cause)
+}
+
+// raiser is a tracker of alarms.
+type raiser interface {
+	Raise(ctx context.Context, id int, key string, params map[string]string)
+	Lower(ctx context.Context, id int, key string)
+}
+
+func noteCrash(ctx context.Context, t raiser, crashes int, cause string) {
+	if crashes == 0 {
 		return
 	}
-	a.tracker.Raise(ctx, alarmApplication, "", map[string]string{"module": "hexad", "detail": a.o.Cause, "count": strconv.Itoa(a.o.Crashes)})
-	time.AfterFunc(crashAlarmFor, func() { a.tracker.Lower(context.WithoutCancel(ctx), alarmApplication, "") })
+	t.Raise(ctx, alarmApplication, "", map[string]string{"module": "hexad", "detail": cause, "count": strconv.Itoa(crashes)})
+	lower := time.AfterFunc(crashAlarmFor, func() { t.Lower(ctx, alarmApplication, "") })
+	context.AfterFunc(ctx, func() { lower.Stop() })
+}
+
+// printAlarm writes the line of an alarm where no journal runs.
+func printAlarm(out io.Writer, format string, id int, raised bool, detail string) {
+	kind, ok := alarm.Kind(id)
+	if !ok {
+		return
+	}
+	name, text := "Alarm Lowered", kind.Title.EN
+	if raised {
+		name = "Alarm Raised"
+	}
+	if detail != "" {
+		text += ": " + detail
+	}
+	line := event.Named("alarm", name, text,
+		engine.Field{Name: "Id", Value: strconv.Itoa(id)}, engine.Field{Name: "UUID", Value: kind.UUID}, engine.Field{Name: "Severity", Value: string(kind.Severity)})
+	line.Time, line.Level = time.Now(), "WARN"
+	if event.Format(format) == event.JSONFormat {
+		fmt.Fprintln(out, event.JSON(line, host.HostName()))
+		return
+	}
+	fmt.Fprintln(out, event.Line(line, host.HostName(), time.Local, os.Getpid()))
 }

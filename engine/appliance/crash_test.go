@@ -1,209 +1,170 @@
 package appliance_test
 
 import (
-	"errors"
-	"os"
-	"path/filepath"
-	"slices"
+	"context"
+	"fmt"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"hexad/engine"
+	"hexad/engine/appliance"
 	"hexad/engine/appliance/appliancetest"
 )
 
-// single is a cluster of one that runs.
-func single(t *testing.T, network int, args ...string) *appliancetest.Peer {
-	t.Helper()
-	return appliancetest.Cluster(t, network, 1, args...)[0]
-}
-
-// TestCrash: the parent brings back a child that ends by itself, and nothing
-// else runs on when the parent is gone.
+// TestCrash: a process that ends by itself is back within a second, says so and
+// has lost nothing.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	p := single(t, 37)
+	p := appliancetest.New(t, 1, "127.0.60.1").Up()
 	p.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
-	child := p.Child()
-	p.Signal(syscall.SIGKILL)
-	p.Await("has another child", time.Second, func() string {
-		if now := p.Child(); now == 0 || now == child {
-			return "no other child"
+	for n, wait := range []string{"100ms", "200ms", "400ms"} {
+		before, killed := p.Child(), time.Now()
+		p.Signal(syscall.SIGKILL)
+		p.Await("is back", 5*time.Second, func() string {
+			if child := p.Child(); child == 0 || child == before {
+				return fmt.Sprintf("child is %d", child)
+			}
+			_, err := p.Try("xStatus SystemUnit")
+			return why(err)
+		})
+		if took := time.Since(killed); n == 0 && took > time.Second {
+			t.Errorf("it was back after %v, want at most a second", took)
 		}
-		return ""
+		if line := fmt.Sprintf(`cause="signal: killed" crashes="%d" in="%s"`, n+1, wait); !strings.Contains(p.Log(), line) {
+			t.Errorf("no line with %s", line)
+		}
+	}
+	p.AwaitAlarm(15004, true, time.Second)
+	if d := p.Detail(15004); !strings.Contains(d, "signal: killed") {
+		t.Errorf("15004 says %q", d)
+	}
+	if got := p.Exec("xConfiguration Zones Zone"); !strings.Contains(got, `"kept"`) {
+		t.Errorf("after the crashes it has %s", got)
+	}
+	p.Restart() // asked for: a new beginning
+	p.AwaitAlarm(15004, false, 8*time.Second)
+}
+
+// TestParentKilled: no child outlives its parent, and the next start does not
+// stumble over one that is still ending.
+func TestParentKilled(t *testing.T) {
+	t.Parallel()
+	p := appliancetest.New(t, 1, "127.0.60.2").Up()
+	for range 3 {
+		child := p.Child()
+		if err := syscall.Kill(p.Parent(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.AwaitEnd(time.Second)
+		p.Up()
+		if now := p.Child(); now == 0 || now == child {
+			t.Fatalf("child %d after %d", now, child)
+		}
+		if appliancetest.Alive(child) {
+			t.Errorf("the child %d of the killed parent lives", child)
+		}
+	}
+}
+
+// TestSecondSystem: a data directory serves one system. Whoever comes second is
+// told so and ends; the first does not notice, whatever state it is in.
+func TestSecondSystem(t *testing.T) {
+	t.Parallel()
+	first := appliancetest.New(t, 1, "127.0.60.3").Up()
+	second := appliancetest.New(t, 2, "127.0.60.4")
+	second.Dir = first.Dir
+	refused := func() {
+		t.Helper()
+		mark := len(second.Log())
+		second.Start()
+		if status := second.AwaitEnd(3 * time.Second); status != 1 {
+			t.Errorf("exit status %d, want 1", status)
+		}
+		want := fmt.Sprintf("the data directory %s is in use by process %d", first.Dir, first.Parent())
+		if got := second.Log()[mark:]; !strings.Contains(got, want) || !strings.Contains(got, "--data-dir") || strings.Contains(got, "starting it again") {
+			t.Errorf("the second says\n%s\nwant %s", got, want)
+		}
+	}
+	child := first.Child()
+	refused()
+	if first.Child() != child {
+		t.Error("the first has another child")
+	}
+	first.Signal(syscall.SIGKILL)
+	refused() // between two lives of the first's child
+	first.Await("is back", 5*time.Second, func() string {
+		_, err := first.Try(`xCommand ZoneAdd ZoneName: "unharmed" Type: Neighbor`)
+		return why(err)
 	})
-	p.AwaitAlarm(15004, true, 5*time.Second)
-	if got := zones(p); !strings.Contains(got, "kept") {
-		t.Errorf("after the crash it has %s", got)
-	}
-
-	second := &appliancetest.Peer{T: t, Name: "second", Address: "127.0.37.9", Dir: p.Dir}
-	t.Cleanup(second.Kill)
-	second.Start()
-	ended(t, second)
-	if log := second.Log(); !strings.Contains(log, p.Dir) || !strings.Contains(log, "another") {
-		t.Errorf("the second process on the data directory says\n%s", log)
-	}
-	p.Exec(`xCommand ZoneAdd ZoneName: "undisturbed" Type: Neighbor`)
-
-	child = p.Child()
-	p.Kill() // looks that the child ends too
-	p.Up()
-	p.Stop()
-	if log := p.Log(); !strings.Contains(log, `Event="System Shutdown"`) {
-		t.Error("no line of an orderly end")
-	}
 }
 
-// ended waits until a process has ended by itself, which one that starts
-// itself again and again does not.
-func ended(t *testing.T, p *appliancetest.Peer) {
-	t.Helper()
-	select {
-	case <-p.Ended():
-	case <-time.After(10 * time.Second):
-		t.Fatalf("%s goes on:\n%s", p.Name, p.Log())
-	}
-}
-
-// TestDamagedClusterDatabase: it starts, says so, and does not begin anew.
-func TestDamagedClusterDatabase(t *testing.T) {
-	for i, damage := range []struct {
-		name string
-		do   func(t *testing.T, store string)
-	}{
-		{"the log is cut short", func(t *testing.T, store string) { truncate(t, store, "raft.db") }},
-		{"the directory is gone", func(t *testing.T, store string) {
-			if err := os.RemoveAll(store); err != nil {
-				t.Fatal(err)
-			}
-		}},
+// TestTaken: what cannot be listened on is named with a remedy, and the system
+// ends instead of trying without an end.
+func TestTaken(t *testing.T) {
+	for i, c := range []struct{ name, port, remedy string }{
+		{"peer link", "4371", "stop what uses the port"},
+		{"cluster database", "4372", "stop what uses the port"},
+		{"console", "8443", "--https-port"},
+		{"address of another host", "", "--address"},
 	} {
-		t.Run(damage.name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := single(t, 38+i)
-			p.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
-			p.Stop()
-			damage.do(t, filepath.Join(p.Dir, "cluster"))
-			p.Up()
-			p.AwaitAlarm(15005, true, 5*time.Second)
-			v := p.View()
-			if v.Database != "Failed" || v.Writable || v.ReadOnly == "" {
-				t.Errorf("the page says database %q, writable %v (%s)", v.Database, v.Writable, v.ReadOnly)
+			address := fmt.Sprintf("127.0.61.%d", i+1)
+			if c.port == "" {
+				address = "192.0.2.77"
+			} else {
+				ln, err := net.Listen("tcp", net.JoinHostPort(address, c.port))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer ln.Close()
 			}
-			if e := p.Refused(`xCommand ZoneAdd ZoneName: "new" Type: Neighbor`); e.Code != engine.Unavailable {
-				t.Errorf("saving is refused with %s: %v", e.Code, e)
+			p := appliancetest.New(t, 1, address)
+			p.Start()
+			if status := p.AwaitEnd(8 * time.Second); status != 1 {
+				t.Errorf("exit status %d, want 1", status)
 			}
-			if len(v.Entered.Peers) != 1 {
-				t.Errorf("the clustering page is lost: %+v", v.Entered)
+			if got := p.Log(); !strings.Contains(got, net.JoinHostPort(address, c.port)) || !strings.Contains(got, c.remedy) || strings.Contains(got, "starting it again") {
+				t.Errorf("it says\n%s\nwant the address, the port and %q", got, c.remedy)
 			}
 		})
 	}
 }
 
-// truncate cuts every file of a name below dir to half.
-func truncate(t *testing.T, dir, name string) {
-	t.Helper()
-	found := 0
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.Name() != name {
-			return err
+// told is what a tracker was told.
+type told []string
+
+func (s *told) Raise(_ context.Context, id int, _ string, params map[string]string) {
+	*s = append(*s, fmt.Sprint("raised ", id, " ", params["detail"], " ", params["count"]))
+}
+
+func (s *told) Lower(_ context.Context, id int, _ string) {
+	*s = append(*s, fmt.Sprint("lowered ", id))
+}
+
+// TestCrashAlarm: the alarm of a crash stands for ten minutes.
+func TestCrashAlarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got told
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		appliance.NoteCrash(ctx, &got, 0, "")
+		if len(got) != 0 {
+			t.Errorf("without a crash: %v", got)
 		}
-		info, err := d.Info()
-		if err != nil {
-			return err
+		appliance.NoteCrash(ctx, &got, 2, "signal: killed")
+		time.Sleep(10*time.Minute - time.Second)
+		synctest.Wait()
+		if want := "[raised 15004 signal: killed 2]"; fmt.Sprint(got) != want {
+			t.Errorf("before ten minutes: %v, want %s", got, want)
 		}
-		found++
-		return os.Truncate(path, info.Size()/2+100)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if len(got) != 2 || got[1] != "lowered 15004" {
+			t.Errorf("after ten minutes: %v", got)
+		}
 	})
-	if err != nil || found == 0 {
-		t.Fatalf("%d files %s below %s: %v", found, name, dir, err)
-	}
-}
-
-// TestDamagedLocalDatabase: without it nothing can be said of this peer, so it
-// ends, says why, and does not try again.
-func TestDamagedLocalDatabase(t *testing.T) {
-	t.Parallel()
-	p := single(t, 40)
-	p.Stop()
-	file := filepath.Join(p.Dir, "local.db")
-	for _, name := range []string{file + "-wal", file + "-shm"} {
-		_ = os.Remove(name)
-	}
-	if err := os.WriteFile(file, []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mark := len(p.Log())
-	p.Start()
-	ended(t, p)
-	log := p.Log()[mark:]
-	if !strings.Contains(log, file) || !strings.Contains(log, `Id="15008"`) {
-		t.Errorf("it says\n%s", log)
-	}
-	if n := strings.Count(log, `Id="15008"`); n > 1 {
-		t.Errorf("it started %d times", n)
-	}
-}
-
-// TestFullDisk: saving says so and works again when there is room.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m"); err != nil {
-		t.Skipf("a file system of its own cannot be mounted: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	p := appliancetest.New(t, 1, "127.0.41.1")
-	p.Dir = filepath.Join(dir, "data")
-	appliancetest.Form(t, []*appliancetest.Peer{p})
-	ballast := filepath.Join(dir, "ballast")
-	fill(t, ballast)
-	p.Await("refuses to save", 30*time.Second, func() string {
-		_, err := p.Try(`xCommand ZoneAdd ZoneName: "` + strings.Repeat("x", 20) + time.Now().Format("150405.000") + `" Type: Neighbor`)
-		var e *engine.Error
-		if errors.As(err, &e) && e.Code == engine.Unavailable && e.Remedy != "" {
-			return ""
-		}
-		fill(t, ballast)
-		return "it answers: " + why(err)
-	})
-	p.AwaitAlarm(15005, true, 10*time.Second)
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	p.Await("saves again", 30*time.Second, func() string {
-		_, err := p.Try(`xCommand ZoneAdd ZoneName: "roomy" Type: Neighbor`)
-		if err != nil && strings.Contains(zones(p), "roomy") {
-			return "" // an earlier try was carried out
-		}
-		return why(err)
-	})
-	p.AwaitAlarm(15005, false, 20*time.Second)
-}
-
-func why(err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// fill takes all the room that is left.
-func fill(t *testing.T, path string) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	block := slices.Repeat([]byte{'x'}, 4096)
-	for err == nil {
-		_, err = f.Write(block)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
 }

@@ -28,7 +28,7 @@ type Options struct {
 	// Crashes is how often the child before this one ended by itself, and Cause why.
 	Crashes int
 	Cause   string
-	// ResetFailed is why an armed factory reset was not carried out, "" otherwise.
+	// ResetFailed is why the armed factory reset was not carried out.
 	ResetFailed string
 }
 

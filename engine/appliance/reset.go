@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"hexad/engine"
 	"hexad/sqlstore"
@@ -20,32 +21,39 @@ const (
 	resetDir   = "reset"
 	resetImage = "hexad-image" // the software that the reset installs
 	resetKey   = "rk"          // its release key, 16 characters
-	resetMark  = "reset.state" // a reset was begun and is to be finished
+	resetMark  = "reset.state" // the node id that this system had when a reset was begun
 )
 
 // installResetImage puts this binary and a release key into the reset folder
 // at the first start, so that a machine that was never upgraded can be reset.
+// The folder appears with both files in it: a start that is cut off begins again,
+// and what an administrator takes away later stays away.
 func installResetImage(dataDir string) error {
 	dir := filepath.Join(dataDir, resetDir)
 	if _, err := os.Stat(dir); err == nil {
-		return nil // what an administrator took away or put there stays so
+		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the reset folder: %w", err)
+	const doing = "make the reset folder: %w"
+	made := dir + ".new"
+	if err := errors.Join(os.RemoveAll(made), os.Mkdir(made, 0o700)); err != nil {
+		return fmt.Errorf(doing, err)
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find own executable: %w", err)
 	}
-	image := filepath.Join(dir, resetImage)
-	if err := os.Link(self, image); err != nil && !errors.Is(err, fs.ErrExist) {
+	image := filepath.Join(made, resetImage)
+	if err := os.Link(self, image); err != nil {
 		if err := copyFile(self, image); err != nil {
 			return fmt.Errorf("put the software into the reset folder: %w", err)
 		}
 	}
 	var random [10]byte
 	rand.Read(random[:]) // never fails
-	return os.WriteFile(filepath.Join(dir, resetKey), []byte(base32.StdEncoding.EncodeToString(random[:])+"\n"), 0o600)
+	if err := writeSynced(filepath.Join(made, resetKey), base32.StdEncoding.EncodeToString(random[:])+"\n"); err != nil {
+		return fmt.Errorf(doing, err)
+	}
+	return errors.Join(os.Rename(made, dir), syncDir(dataDir))
 }
 
 // haveResetImage reports whether both files of a reset are there.
@@ -77,62 +85,124 @@ func copyFile(from, to string) error {
 	return os.Rename(out.Name(), to)
 }
 
-// betweenChildren carries out an armed factory reset. It is safe to be cut off
-// anywhere: the mark says that a reset is under way, the one transaction of
-// local.db is what makes it happen, and removing the stores is repeated until
-// the mark is gone.
-//
-// Errors: Unavailable when the reset cannot be carried out; the system is then
-// as it was, and alarm 15013 is raised by the next child.
-func betweenChildren(ctx context.Context, o Options) error {
-	mark := filepath.Join(o.DataDir, resetMark)
-	_, err := os.Stat(filepath.Join(o.DataDir, "local.db"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // never started
+// betweenChildren carries out an armed factory reset, or finishes one that was
+// cut off. It is safe to be cut off anywhere: the one transaction of local.db is
+// what makes the reset happen, and removing the stores is repeated until the
+// mark is gone. It returns why an armed reset was not carried out, "" otherwise;
+// the system is then as it was, and the next child raises alarm 15013.
+func betweenChildren(ctx context.Context, o Options, out io.Writer) string {
+	if _, err := os.Stat(filepath.Join(o.DataDir, "local.db")); errors.Is(err, fs.ErrNotExist) {
+		return "" // never started
 	}
-	local, err := sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: o.DataDir, Logger: o.Log})
+	local, err := openFreed(ctx, o)
+	if err != nil {
+		return "" // the child says what is wrong
+	}
+	defer local.Close()
+	r := factoryReset{o: o, local: local, out: out}
+	if err := r.carryOut(ctx); err != nil {
+		o.Log.Error("factory reset failed", "module", "management", "err", err)
+		return err.Error()
+	}
+	return ""
+}
+
+// factoryReset is one factory reset, begun or to be begun.
+type factoryReset struct {
+	o     Options
+	local *sqlstore.Local
+	out   io.Writer
+}
+
+// carryOut tells from the mark and the node id, which the transaction replaces,
+// how far a reset has come.
+func (r factoryReset) carryOut(ctx context.Context) error {
+	id, err := r.local.Identity(ctx)
 	if err != nil {
 		return nil // the child says what is wrong
 	}
-	defer local.Close()
-	page, err := local.Page(ctx)
+	page, err := r.local.Page(ctx)
 	if err != nil {
 		return nil
 	}
-	_, begun := os.Stat(mark)
-	if page.Reset == nil {
-		if begun == nil {
-			return finishReset(o, mark)
+	mark := filepath.Join(r.o.DataDir, resetMark)
+	begun, err := os.ReadFile(mark)
+	switch {
+	case err == nil && strings.TrimSpace(string(begun)) != id.Node:
+		return r.finish(mark, id.StoreDir)
+	case page.Reset == nil:
+		if err == nil {
+			return os.Remove(mark) // begun, not carried out, and cancelled since
 		}
 		return nil
 	}
-	if !haveResetImage(o.DataDir) {
-		return engine.Errorf(engine.Unavailable, "the reset folder %s lacks the software image or its release key", filepath.Join(o.DataDir, resetDir)).
-			With("reset", "put both files there, or restore the peer addresses to cancel the reset")
+	if !haveResetImage(r.o.DataDir) {
+		return engine.Errorf(engine.Unavailable, "the reset folder %s lacks the software image %s or its release key %s", filepath.Join(r.o.DataDir, resetDir), resetImage, resetKey).
+			With("reset", "put both files there and restart, or restore the peer addresses to cancel the reset")
 	}
-	if err := writeSynced(mark, "begun\n"); err != nil {
+	if err := writeSynced(mark, id.Node+"\n"); err != nil {
 		return err
 	}
-	o.Log.Warn("factory reset started", "module", "management", "kept", page.Reset.Keep)
-	if err := local.Reset(ctx, page.Reset.Keep); err != nil {
-		return fmt.Errorf("factory reset: %w", err)
+	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, true, "kept: "+strings.Join(page.Reset.Keep, ", "))
+	failpoint("marked")
+	if err := r.local.Reset(ctx, page.Reset.Keep); err != nil {
+		return errors.Join(fmt.Errorf("factory reset: %w", err), os.Remove(mark))
 	}
-	return finishReset(o, mark)
+	failpoint("reset")
+	return r.finish(mark, "")
 }
 
-// finishReset removes the copies of cluster.db and then the mark.
-func finishReset(o Options, mark string) error {
-	if err := os.RemoveAll(o.store()); err != nil {
+// finish removes the copies of cluster.db but one that was made since, and
+// then the mark.
+func (r factoryReset) finish(mark, keep string) error {
+	stores, err := os.ReadDir(r.o.store())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the cluster database: %w", err)
 	}
-	if err := syncDir(o.DataDir); err != nil {
+	for _, s := range stores {
+		if keep != "" && s.Name() == filepath.Base(keep) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(r.o.store(), s.Name())); err != nil {
+			return fmt.Errorf("remove the cluster database: %w", err)
+		}
+		failpoint("removing")
+	}
+	if err := syncDir(r.o.DataDir); err != nil {
 		return err
 	}
+	failpoint("removed")
 	if err := os.Remove(mark); err != nil {
 		return fmt.Errorf("end the factory reset: %w", err)
 	}
-	o.Log.Warn("factory reset done", "module", "management")
-	return syncDir(o.DataDir)
+	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, false, "")
+	r.o.Log.Warn("factory reset done", "module", "management")
+	return syncDir(r.o.DataDir)
+}
+
+// Alarms of a factory reset. Source: reference 4.3.
+const (
+	alarmResetStarted = 15009
+	alarmResetFailed  = 15013
+)
+
+// noteReset raises 15013 when the armed factory reset was not carried out, and
+// lowers it when the reset is cancelled.
+func (a *appliance) noteReset(ctx context.Context) error {
+	if a.o.ResetFailed == "" {
+		return nil
+	}
+	changed := a.cluster.Watch(ctx)
+	a.tracker.Raise(ctx, alarmResetFailed, "", map[string]string{"detail": a.o.ResetFailed})
+	for a.cluster.Armed() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
+	a.tracker.Lower(ctx, alarmResetFailed, "")
+	return nil
 }
 
 func writeSynced(path, text string) error {

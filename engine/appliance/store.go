@@ -94,8 +94,9 @@ func (a *appliance) startStore(ctx context.Context) error {
 
 // Alarms of the databases. Source: reference 4.3.
 const (
-	alarmDatabaseFailure = 15005
 	alarmApplication     = 15004
+	alarmDatabaseFailure = 15005
+	alarmLocalDatabase   = 15008
 )
 
 // storeFailed notes that the cluster database cannot be used, and raises the alarm.

@@ -54,8 +54,7 @@ func Crashes() (int, string) {
 	return n, os.Getenv(envCause)
 }
 
-// ResetFailed is why the armed factory reset was not carried out before this
-// child, "" when there was none to fail.
+// ResetFailed is why the armed factory reset was not carried out, "" otherwise.
 func ResetFailed() string { return os.Getenv(envReset) }
 
 // Supervise runs the appliance as a child process until ctx ends or the child
@@ -64,20 +63,22 @@ func ResetFailed() string { return os.Getenv(envReset) }
 //
 // A disk error panics the Raft library; a child of its own keeps that from
 // ending the process that restarts it.
+//
+// An armed factory reset is carried out before the first child and at a restart
+// that was asked for, never because a child ended by itself.
 func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.Writer) int {
-	log := o.Log
-	crashes, cause := 0, ""
+	lock, err := lockDataDir(o.DataDir)
+	if err != nil {
+		fmt.Fprintf(stderr, "hexad: %v\n", err)
+		return 1
+	}
+	defer lock.Close()
+	c := child{args: args, stdout: stdout, stderr: stderr}
+	c.reset = betweenChildren(ctx, o, stdout)
 	wait := backOffFirst
 	for {
-		resetFailed := ""
-		if err := betweenChildren(ctx, o); err != nil {
-			resetFailed = err.Error()
-			log.Error("factory reset failed", "module", "management", "err", err)
-		}
 		began := time.Now()
-		status, err := runChild(ctx, args, []string{
-			envChild + "=1", envCrashes + "=" + strconv.Itoa(crashes), envCause + "=" + cause, envReset + "=" + resetFailed,
-		}, stdout, stderr)
+		status, err := c.run(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return exitStop
@@ -86,16 +87,17 @@ func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.
 		case status == exitFatal:
 			return 1
 		case status == exitRestart:
-			crashes, cause, wait = 0, "", backOffFirst
-			log.Info("restarting with the saved values", "module", "management")
+			c.crashes, c.cause, wait = 0, "", backOffFirst
+			o.Log.Info("restarting with the saved values", "module", "management")
+			c.reset = betweenChildren(ctx, o, stdout)
 			continue
 		}
 		if time.Since(began) > lived {
-			crashes, wait = 0, backOffFirst
+			c.crashes, wait = 0, backOffFirst
 		}
-		crashes++
-		cause = describe(status, err)
-		log.Error("the appliance ended by itself; starting it again", "module", "management", "cause", cause, "crashes", crashes, "in", wait.String())
+		c.crashes++
+		c.cause = describe(status, err)
+		o.Log.Error("the appliance ended by itself; starting it again", "module", "management", "cause", c.cause, "crashes", c.crashes, "in", wait.String())
 		if !pause(ctx, wait) {
 			return exitStop
 		}
@@ -123,9 +125,17 @@ func describe(status int, err error) string {
 	return fmt.Sprintf("exit status %d", status)
 }
 
-// runChild runs one child to its end. The child dies with this process: the
-// kernel kills it, and its standard input ends.
-func runChild(ctx context.Context, args, env []string, stdout, stderr io.Writer) (int, error) {
+// child is how the next child is started, and what it is told.
+type child struct {
+	args           []string
+	stdout, stderr io.Writer
+	crashes        int
+	cause          string
+	reset          string // why the armed factory reset was not carried out
+}
+
+// run runs one child to its end. The kernel kills it when this process dies.
+func (c child) run(ctx context.Context) (int, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return 1, fmt.Errorf("find own executable: %w", err)
@@ -133,9 +143,9 @@ func runChild(ctx context.Context, args, env []string, stdout, stderr io.Writer)
 	// Pdeathsig is bound to the thread that starts the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd := exec.Command(self, c.args...)
+	cmd.Env = append(os.Environ(), envChild+"=1", envCrashes+"="+strconv.Itoa(c.crashes), envCause+"="+c.cause, envReset+"="+c.reset)
+	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		return 1, fmt.Errorf("start the appliance: %w", err)

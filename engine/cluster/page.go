@@ -35,6 +35,10 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	s.lookUp(ctx, c.Peers)
 	page := s.copyPage()
 	answer := s.resetAnswer(ctx, page, c)
+	if answer.Degraded != nil && (len(c.Peers) == 0 || page.Reset != nil) {
+		return engine.ClusteringSaved{Entered: page.Entered}, &engine.Error{Code: engine.Unavailable, Err: answer.Degraded, Item: "Peers",
+			Message: "what this list means for a factory reset is not known: the rule failed", Remedy: "look at the policies, then save again"}
+	}
 	if answer.Action == engine.ResetArm || answer.Action == engine.ResetKeepArmed || (page.Reset != nil && len(c.Peers) == 0) {
 		return s.saveReset(ctx, actor, page, c, answer)
 	}
@@ -85,7 +89,7 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 			EN: "The page is saved, but a peer that was taken off the list is still a member; it is removed as soon as the group can commit: " + err.Error(),
 			JA: "ページは保存されましたが、リストから外したピアはまだメンバーです。グループがコミットできるようになり次第削除されます: " + err.Error()}})
 	}
-	out.Restart, out.Reset = s.RestartReasons(), page.Reset
+	out.Restart, out.Reset = s.RestartReasons(), s.resetNow(page.Reset)
 	return out, nil
 }
 
@@ -114,7 +118,9 @@ func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, 
 	if a.Banner != (engine.Text{}) {
 		page.Reset.Banner = a.Banner
 	}
-	page.Reset.Blocked = a.Blocked
+	if a.Action != engine.ResetNone {
+		page.Reset.Blocked = a.Blocked
+	}
 	page.Entered, page.SavedAt = c, time.Now()
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return engine.ClusteringSaved{}, err
@@ -123,7 +129,33 @@ func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, 
 	for _, e := range s.o.Lines.PageChanged(actor, old, c) {
 		s.o.Emit(e)
 	}
-	return engine.ClusteringSaved{Entered: c, Restart: s.RestartReasons(), Reset: page.Reset}, nil
+	return engine.ClusteringSaved{Entered: c, Restart: s.RestartReasons(), Reset: s.resetNow(page.Reset), Findings: a.Findings}, nil
+}
+
+// Armed reports whether a factory reset is armed.
+func (s *Service) Armed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.page.Reset != nil
+}
+
+// noResetImage is why a reset cannot be carried out when its files are missing.
+const noResetImage = "no_reset_image"
+
+// resetNow is an armed reset with what stands in its way now: the files may
+// have come or gone since it was armed.
+func (s *Service) resetNow(r *engine.Reset) *engine.Reset {
+	if r == nil {
+		return nil
+	}
+	out := *r
+	switch {
+	case !s.o.ResetImage():
+		out.Blocked = noResetImage
+	case out.Blocked == noResetImage:
+		out.Blocked = ""
+	}
+	return &out
 }
 
 // namePrimary makes this system the agreed primary when its page now says so.

@@ -20,7 +20,7 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 		Cluster: id.Cluster, Generation: id.Generation, Revision: agreed.Revision,
 		Primary: agreed.Primary, PrimaryAddress: s.addressOf(agreed.Primary), PrimaryHere: agreed.Primary == s.o.Node,
 		Database: servers.State, Synchronised: self.Store.Synchronised, MappingMode: mode, Mappings: mappings,
-		Restart: s.RestartReasons(), Reset: page.Reset,
+		Restart: s.RestartReasons(), Reset: s.resetNow(page.Reset),
 	}
 	if v.PrimaryHere {
 		v.Synchronised = time.Now().UTC()

@@ -210,7 +210,8 @@ func (l *Link) listen(ctx context.Context, port int) (net.Listener, error) {
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	ln, err := (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, &engine.Error{Code: engine.Unavailable, Message: "cannot listen on TCP " + address + ": " + err.Error(), Err: err}
+		return nil, &engine.Error{Code: engine.Unavailable, Message: "the peer link cannot listen on TCP " + address + ": " + err.Error(), Err: err,
+			Item: "--address", Remedy: "stop what uses the port, or give an --address that this host has"}
 	}
 	return ln, nil
 }

@@ -146,7 +146,8 @@ func (t *Table) cluster(ctx context.Context, l engine.Language) (*Node, any, err
 		tree.add(text("RestartPending "+strconv.Itoa(i+1), reason))
 	}
 	if v.Reset != nil {
-		tree.add(Tree("FactoryReset", word("Status", "Armed"), moment("Since", v.Reset.Since), text("Blocked", v.Reset.Blocked)))
+		tree.add(Tree("FactoryReset", word("Status", "Armed"), moment("Since", v.Reset.Since), text("CancelledBy", strings.Join(v.Reset.From, " ")),
+			text("Keeps", strings.Join(resetKept(v.Reset, l), ", ")), text("Blocked", say(l, engine.ResetText(v.Reset.Blocked)))))
 	}
 	for i, f := range v.Findings {
 		tree.add(Tree("Finding "+strconv.Itoa(i+1), word("Severity", string(f.Severity)), text("ID", f.ID),

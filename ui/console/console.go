@@ -120,7 +120,7 @@ func (s *Server) Open(ctx context.Context) error {
 	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort(s.options.Address, strconv.Itoa(s.options.Port)))
 	if err != nil {
 		return &engine.Error{Code: engine.Unavailable, Message: "the console cannot listen: " + err.Error(),
-			Item: "Administration HTTPS", Remedy: "choose another port or stop what uses it", Err: err}
+			Item: "--https-port", Remedy: "stop what uses the port, or choose another with --https-port", Err: err}
 	}
 	s.listener = listener
 	s.server = &http.Server{

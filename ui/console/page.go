@@ -50,7 +50,19 @@ func (p Page) ResetKept() []string {
 	if p.View.Reset == nil {
 		return nil
 	}
-	return p.View.Reset.Keep
+	var out []string
+	for _, name := range p.View.Reset.Keep {
+		out = append(out, engine.ResetText(name).In(p.Lang, nil))
+	}
+	return out
+}
+
+// ResetBlocked is why a pending factory reset cannot be carried out now, "" when it can.
+func (p Page) ResetBlocked() string {
+	if p.View.Reset == nil {
+		return ""
+	}
+	return engine.ResetText(p.View.Reset.Blocked).In(p.Lang, nil)
 }
 
 // AlarmBar counts the alarms of all peers for the bar on every page.

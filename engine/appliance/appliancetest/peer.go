@@ -25,6 +25,7 @@ type Peer struct {
 	Dir     string
 	Args    []string // beside --data-dir, --address and --fast-timers
 	Variant Variant
+	Env     []string // beside this process's own
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -73,7 +74,7 @@ func (p *Peer) Start() {
 	p.T.Helper()
 	args := append([]string{"serve", "--data-dir", p.Dir, "--address", p.Address, "--fast-timers"}, p.Args...)
 	cmd := exec.Command(Program(p.T, p.Variant), args...)
-	cmd.Stdout, cmd.Stderr = p, p
+	cmd.Stdout, cmd.Stderr, cmd.Env = p, p, append(os.Environ(), p.Env...)
 	// Nothing outlives the test: neither when it ends nor when it is killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -123,7 +124,7 @@ func (p *Peer) end(s syscall.Signal) {
 		<-done
 	}
 	Await(p.T, p.Name+" has no child any more", 5*time.Second, func() string {
-		if child != 0 && alive(child) {
+		if child != 0 && Alive(child) {
 			return fmt.Sprintf("process %d lives", child)
 		}
 		return ""
@@ -135,6 +136,19 @@ func (p *Peer) Ended() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.done
+}
+
+// AwaitEnd waits until the parent process ends by itself, and returns its exit status.
+func (p *Peer) AwaitEnd(within time.Duration) int {
+	p.T.Helper()
+	select {
+	case <-p.Ended():
+	case <-time.After(within):
+		p.T.Fatalf("%s has not ended by itself within %v", p.Name, within)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // Parent is the id of the parent process.
@@ -174,7 +188,8 @@ func (p *Peer) Pause() { p.Signal(syscall.SIGSTOP) }
 // Resume ends Pause.
 func (p *Peer) Resume() { p.Signal(syscall.SIGCONT) }
 
-func alive(pid int) bool {
+// Alive reports whether a process runs; one that waits to be reaped does not.
+func Alive(pid int) bool {
 	_, _, state := stat(fmt.Sprintf("/proc/%d/stat", pid))
 	return state != "" && state != "Z"
 }

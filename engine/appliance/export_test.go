@@ -1,0 +1,4 @@
+package appliance
+
+// What the tests of this package reach into.
+var NoteCrash = noteCrash
