@@ -8,9 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"hexad/engine"
@@ -39,6 +39,7 @@ type appliance struct {
 	identity  *identity
 	registry  *config.Registry
 	policies  *policy.Policies
+	lifecycle *policy.Lifecycle
 	journal   *event.Journal
 	resolver  *host.Resolver
 	clock     *host.NTP
@@ -104,27 +105,21 @@ func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 // fatal says in the form of the event log what no part is there to say, and
 // whether starting again could help.
 func (a *appliance) fatal(err error, stdout io.Writer) int {
+	id, status := 0, 1
 	switch {
-	case errors.Is(err, sqlstore.ErrFull), errors.Is(err, sqlstore.ErrDisk):
-		printAlarm(stdout, a.o.LogFormat, alarmDatabaseFailure, true, err.Error())
-		return 1 // as soon as there is room again it starts
 	case isLocalDamage(err):
-		printAlarm(stdout, a.o.LogFormat, alarmLocalDatabase, true, err.Error())
-		return exitFatal
-	case isTaken(err):
-		return exitFatal
+		id, status = 15008, exitFatal
+	case engine.CodeOf(err) == engine.Conflict, engine.CodeOf(err) == engine.Denied, engine.CodeOf(err) == engine.Invalid:
+		status = exitFatal
 	}
-	switch engine.CodeOf(err) {
-	case engine.Conflict, engine.Denied, engine.Invalid:
-		return exitFatal
+	if kind, ok := alarm.Kind(id); ok {
+		name, _ := os.Hostname()
+		line := event.Named("alarm", "Alarm Raised", kind.Title.EN+": "+err.Error(),
+			engine.Field{Name: "Id", Value: fmt.Sprint(id)}, engine.Field{Name: "UUID", Value: kind.UUID}, engine.Field{Name: "Severity", Value: string(kind.Severity)})
+		line.Time, line.Level = time.Now(), "WARN"
+		fmt.Fprintln(stdout, event.Line(line, name, time.Local, os.Getpid()))
 	}
-	return 1
-}
-
-// isTaken reports whether an address or a port cannot be listened on: trying
-// again without an end would hide that from whoever can help.
-func isTaken(err error) bool {
-	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES)
+	return status
 }
 
 // open acquires everything in order; what fails before the administrator's
@@ -200,6 +195,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	})
 	a.openStore()
 	a.newCluster()
+	a.newLifecycle()
 	a.answers = a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) })
 	if err := a.link.Open(ctx); err != nil {
 		return err
@@ -209,7 +205,13 @@ func (a *appliance) openPeers(ctx context.Context) error {
 }
 
 // servePeer answers a member; the clustering is made after the link.
-func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) { a.answers.ServeHTTP(w, r) }
+func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost && r.URL.Path == policy.StagePath {
+		a.serveStage(w, r)
+		return
+	}
+	a.answers.ServeHTTP(w, r)
+}
 
 // openCluster opens the replicated half. A database that cannot be opened is
 // an alarm and not the end: calls, console and shell go on without it.
@@ -220,6 +222,9 @@ func (a *appliance) openCluster(ctx context.Context) error {
 	if err := a.startStore(ctx); err != nil {
 		a.log.Error("cluster database not opened", "module", "clusterdb", "err", err)
 		a.storeFailed(err)
+	}
+	if err := a.lifecycle.Follow(ctx); err != nil {
+		a.log.Debug("policies not read", "module", "policy", "err", err) // again when the copy moves
 	}
 	a.reload(ctx)
 	a.configured(ctx)
@@ -263,8 +268,8 @@ func (a *appliance) run(ctx context.Context) error {
 		return ended
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
-	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.upkeep,
-		a.followConfiguration, a.audits.run, a.noteReset)
+	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep,
+		a.followConfiguration, a.audits.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

@@ -67,6 +67,9 @@ func (a *appliance) hostFacts() engine.Facts {
 		f.NICs, f.ClusterNIC = 2, "internal"
 	}
 	f.Certificate = a.certificateFacts(f)
+	if a.lifecycle != nil {
+		f.Policy = a.lifecycle.Facts()
+	}
 	f.DNS = a.dnsFacts()
 	return f
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"hexad/engine"
 	"hexad/engine/policy"
 	"hexad/policies"
-	"hexad/sqlstore"
 )
 
 // alarmPolicyFailed is raised for each script that fails. Source: policy-api 5.
@@ -18,6 +18,7 @@ func (a *appliance) openRules() error {
 	var err error
 	a.policies, err = policy.New(policy.Options{
 		Scripts: builtin(), Logger: a.log.With("module", "policy"), Record: a.recordDecision, Fail: a.ruleFailed,
+		Pinned: a.pinned, Unpinned: a.unpinned,
 	})
 	if err != nil {
 		return fmt.Errorf("compile the built-in rules: %w", err)
@@ -29,24 +30,11 @@ func (a *appliance) openRules() error {
 func builtin() []policy.Script {
 	var out []policy.Script
 	for _, s := range policies.Builtin() {
-		out = append(out, policy.Script{Name: s.Name, Source: s.Source, Tests: s.Tests, Builtin: true})
+		out = append(out, policy.Script{
+			Name: s.Name, Source: s.Source, Tests: s.Tests, Builtin: true, Version: engine.PolicyDigest(s.Name, s.Source, s.Tests),
+		})
 	}
 	return out
-}
-
-// recordDecision keeps a decision so that it can be asked for and explained.
-func (a *appliance) recordDecision(d policy.Decision) {
-	degraded := ""
-	if d.Degraded {
-		degraded = "a script failed"
-	}
-	err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{{
-		ID: d.ID, Time: d.At, Hook: d.Hook, Revision: d.Revision, Input: string(d.Input), Answer: string(d.Answer),
-		Degraded: degraded, Microseconds: d.Took.Microseconds(), Instructions: int64(d.Instructions),
-	}})
-	if err != nil {
-		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
-	}
 }
 
 // ruleFailed raises the alarm of a script that failed; the tracker lowers it

@@ -134,5 +134,6 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.applied.Store(n.Index)
 	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
+	a.lifecycle.Changed()
 	a.follow(ctx)
 }

@@ -161,6 +161,10 @@ func NewLifecycle(o LifecycleOptions) *Lifecycle {
 	if o.Address == nil {
 		o.Address = func() string { return "" }
 	}
+	o.Builtin = slices.Clone(o.Builtin)
+	for i, s := range o.Builtin { // by the same digest as versions of the site
+		o.Builtin[i].Version = digestOf(s)
+	}
 	return &Lifecycle{o: o, log: o.Logger, kick: make(chan struct{}, 1), loaded: map[string]string{}}
 }
 
@@ -282,6 +286,9 @@ func (l *Lifecycle) next(ctx context.Context, book engine.PolicyBook) (candidate
 	}
 	for _, d := range book.Drafts {
 		c.authors = append(c.authors, d.Author)
+		if table := "table " + d.Table; !slices.Contains(c.changed, table) {
+			c.changed = append(c.changed, table)
+		}
 		c.set(d)
 	}
 	slices.Sort(c.authors)

@@ -69,7 +69,7 @@ func (l *Lifecycle) Stage(ctx context.Context, actor engine.Actor, in StageReque
 	if err != nil {
 		return Staged{}, err
 	}
-	if len(c.changed) == 0 && len(book.Drafts) == 0 && !set {
+	if len(c.changed) == 0 && !set {
 		return Staged{}, engine.Errorf(engine.Invalid, "there is nothing to stage: no script, table or setting differs from revision %d", book.Active().Number).
 			With("", "store a script first: hexad policy put FILE")
 	}
@@ -161,16 +161,17 @@ func (l *Lifecycle) askPeers(ctx context.Context, actor engine.Actor, out *Stage
 	}
 	wg.Wait()
 	slices.SortFunc(out.Acks, func(a, b engine.PolicyAck) int { return compareNames(a.Peer, b.Peer) })
+	if len(out.Acks) == 0 && out.Revision.State == engine.PolicyStaged {
+		return nil // all of them have answered before
+	}
 	state, reason := engine.PolicyStaged, ""
 	for _, k := range out.Acks {
 		if !k.OK && reason == "" {
 			state, reason = engine.PolicyRefused, k.Peer+": "+k.Detail
 		}
 	}
-	if len(out.Acks) > 0 || out.Revision.State == engine.PolicyStaging {
-		if err := l.o.Store.AnswerPolicyStage(ctx, n, out.Acks, state, reason); err != nil {
-			return err
-		}
+	if err := l.o.Store.AnswerPolicyStage(ctx, n, out.Acks, state, reason); err != nil {
+		return err
 	}
 	out.Revision.State, out.Revision.Reason = state, reason
 	if state == engine.PolicyRefused {

@@ -1,0 +1,266 @@
+package appliance
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"hexad/engine"
+	"hexad/engine/alarm"
+	"hexad/engine/event"
+	"hexad/engine/link"
+	"hexad/engine/policy"
+	"hexad/sqlstore"
+)
+
+// newLifecycle makes what brings policies into service; the store and the
+// clustering are there.
+func (a *appliance) newLifecycle() {
+	a.lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
+		Policies: a.policies, Builtin: builtin(), Store: a.store, Records: records{a}, Peers: members{a}, Alarms: policyAlarms{a},
+		Signer: signer{a}, Setting: clusterConfig{a}.Get,
+		Emit:   func(actor engine.Actor, what string) { a.journal.Emit(event.By(actor, "Policy Change", what)) },
+		Logger: a.log.With("module", "policy"),
+	})
+}
+
+// rules are the policies as clustering asks them: findings that are waived are
+// marked here, and nowhere else.
+type rules struct{ a *appliance }
+
+func (r rules) waived(j engine.Judgement) engine.Judgement {
+	if r.a.lifecycle != nil {
+		j.Findings = r.a.lifecycle.Waive(j.Findings)
+	}
+	return j
+}
+
+func (r rules) ValidateCluster(ctx context.Context, in engine.ClusterInput) engine.Judgement {
+	return r.waived(r.a.policies.ValidateCluster(ctx, in))
+}
+
+func (r rules) CompareKeys(ctx context.Context, in engine.KeysInput) engine.Judgement {
+	return r.waived(r.a.policies.CompareKeys(ctx, in))
+}
+
+func (r rules) Prerequisites(ctx context.Context, in engine.PrerequisitesInput) engine.Judgement {
+	return r.waived(r.a.policies.Prerequisites(ctx, in))
+}
+
+func (r rules) PeersChanged(ctx context.Context, in engine.PeersChangedInput) engine.ResetDecision {
+	return r.a.policies.PeersChanged(ctx, in)
+}
+
+// pinned passes on that a script was pinned here; before the lifecycle is made
+// no script is asked.
+func (a *appliance) pinned(p engine.PolicyPin) {
+	if a.lifecycle != nil {
+		a.lifecycle.Pinned(p)
+	}
+}
+
+func (a *appliance) unpinned(p engine.PolicyPin) {
+	if a.lifecycle != nil {
+		a.lifecycle.Unpinned(p)
+	}
+}
+
+// records is local.db as the policies keep decisions and pins there.
+type records struct{ a *appliance }
+
+func (r records) Decision(ctx context.Context, id string) (policy.Decision, error) {
+	stored, err := r.a.local.Decision(ctx, id)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	d := decisionOf(stored)
+	steps, err := r.a.local.DecisionSteps(ctx, id)
+	for _, s := range steps {
+		var step policy.Step
+		if json.Unmarshal([]byte(s.Detail), &step) != nil {
+			step = policy.Step{Script: s.Name, Outcome: s.Outcome, Detail: s.Detail}
+		}
+		d.Steps = append(d.Steps, step)
+	}
+	return d, err
+}
+
+func (r records) Decisions(ctx context.Context, since time.Time, hook string, limit int) ([]policy.Decision, error) {
+	stored, err := r.a.local.Decisions(ctx, sqlstore.DecisionFilter{Since: since, Hook: hook, Limit: limit})
+	out := make([]policy.Decision, 0, len(stored))
+	for _, s := range stored {
+		out = append(out, decisionOf(s))
+	}
+	return out, err
+}
+
+func decisionOf(s sqlstore.Decision) policy.Decision {
+	return policy.Decision{
+		ID: s.ID, At: s.Time, Hook: s.Hook, Revision: s.Revision, Input: json.RawMessage(s.Input), Answer: json.RawMessage(s.Answer),
+		Degraded: s.Degraded != "", Took: time.Duration(s.Microseconds) * time.Microsecond, Instructions: int(s.Instructions),
+	}
+}
+
+func (r records) Pins(ctx context.Context) ([]engine.PolicyPin, error) {
+	return r.a.local.PolicyPins(ctx)
+}
+
+func (r records) PutPins(ctx context.Context, pins []engine.PolicyPin) error {
+	return r.a.local.PutPolicyPins(ctx, pins)
+}
+
+// recordDecision keeps a decision so that it can be asked for and explained.
+func (a *appliance) recordDecision(d policy.Decision) {
+	stored := sqlstore.Decision{
+		ID: d.ID, Time: d.At, Hook: d.Hook, Revision: d.Revision, Input: string(d.Input), Answer: string(d.Answer),
+		Microseconds: d.Took.Microseconds(), Instructions: int64(d.Instructions),
+	}
+	if d.Degraded {
+		stored.Degraded = "a script failed"
+	}
+	for _, s := range d.Steps {
+		detail, err := json.Marshal(s)
+		if err != nil {
+			detail = []byte(s.Detail)
+		}
+		stored.Steps = append(stored.Steps, sqlstore.DecisionStep{Kind: "script", Name: s.Script, Outcome: s.Outcome, Detail: string(detail)})
+	}
+	if err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{stored}); err != nil {
+		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
+	}
+}
+
+// members are the peers as staging and watching reach them.
+type members struct{ a *appliance }
+
+func (m members) Peers(context.Context) []policy.Peer {
+	var out []policy.Peer
+	for _, t := range m.a.cluster.Told() {
+		out = append(out, policy.Peer{Node: t.Node, Address: t.Address, Here: t.Here, Reachable: t.Reachable, Facts: t.Facts.Policy})
+	}
+	return out
+}
+
+func (m members) Primary() bool {
+	return m.a.cluster.Agreed().Primary == m.a.identity.now().Node
+}
+
+// askTime bounds a question to a peer: it compiles and tests a whole revision.
+const askTime = 25 * time.Second
+
+// maxAnswer bounds a peer's answer.
+const maxAnswer = 1 << 20
+
+func (m members) Ask(ctx context.Context, node, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(ctx, askTime)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+node+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := m.a.link.Client(node).Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("it answered %s", resp.Status)
+	}
+	return json.Unmarshal(raw, out)
+}
+
+// serveStage answers a member that asks whether a revision runs here. The link
+// has authenticated it.
+func (a *appliance) serveStage(w http.ResponseWriter, r *http.Request) {
+	var ask policy.StageAsk
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxAnswer))
+	if err == nil {
+		err = json.Unmarshal(raw, &ask)
+	}
+	if err != nil {
+		http.Error(w, "request not understood", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(a.lifecycle.Judge(r.Context(), ask)) // the connection is the peer's problem
+}
+
+// policyAlarms raises what the lifecycle finds.
+type policyAlarms struct{ a *appliance }
+
+func (p policyAlarms) Reconcile(ctx context.Context, source string, conditions []policy.Condition) {
+	list := make([]alarm.Condition, len(conditions))
+	for i, c := range conditions {
+		list[i] = alarm.Condition{ID: c.ID, Key: c.Key, Params: c.Params}
+	}
+	p.a.tracker.Reconcile(ctx, source, list)
+}
+
+func (p policyAlarms) Lower(ctx context.Context, id int, key string) { p.a.tracker.Lower(ctx, id, key) }
+
+// signer signs exported revisions with this peer's key.
+type signer struct{ a *appliance }
+
+func (s signer) Sign(digest []byte) ([]byte, string, error) {
+	c := s.a.link.Credentials()
+	key, ok := c.TLS().PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, "", engine.Errorf(engine.Internal, "this peer's key cannot sign")
+	}
+	var hash crypto.SignerOpts = crypto.SHA256
+	if _, ed := key.(ed25519.PrivateKey); ed {
+		hash = crypto.Hash(0)
+	}
+	signature, err := key.Sign(rand.Reader, digest, hash)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate().Raw})
+	return signature, string(certificate), err
+}
+
+func (s signer) Verify(digest, signature []byte, certificate string) (string, bool, error) {
+	block, _ := pem.Decode([]byte(certificate))
+	if block == nil {
+		return "", false, engine.Errorf(engine.Denied, "the archive carries no certificate")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", false, engine.Errorf(engine.Denied, "the archive's certificate cannot be read: %w", err)
+	}
+	right := false
+	switch key := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		right = ecdsa.VerifyASN1(key, digest, signature)
+	case *rsa.PublicKey:
+		right = rsa.VerifyPKCS1v15(key, crypto.SHA256, digest, signature) == nil
+	case ed25519.PublicKey:
+		right = ed25519.Verify(key, digest, signature)
+	}
+	if !right {
+		return "", false, engine.Errorf(engine.Denied, "the archive's signature is wrong").With("", "export it again")
+	}
+	fingerprint := link.Fingerprint(cert)
+	for _, m := range s.a.cluster.Agreed().Members {
+		if m.Fingerprint == fingerprint {
+			return fingerprint, true, nil
+		}
+	}
+	return fingerprint, fingerprint == s.a.link.Credentials().Fingerprint(), nil
+}
