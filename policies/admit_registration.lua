@@ -4,7 +4,7 @@
 --
 -- Source: reference 7.6, 3.3.
 local P = policy {
-  name = "admit_registration", api = 1, hook = "registration.admit", order = 100,
+  name = "admit_registration", api = 1, hook = "registration.admit", order = 900,
   title = { en = "Registrations", ja = "登録" },
 }
 

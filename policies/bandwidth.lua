@@ -4,7 +4,7 @@
 --
 -- Source: reference 7.7.
 local P = policy {
-  name = "bandwidth", api = 1, hook = "bandwidth.admit", order = 100,
+  name = "bandwidth", api = 1, hook = "bandwidth.admit", order = 900,
   title = { en = "Bandwidth along the path", ja = "経路の帯域" },
 }
 

@@ -4,7 +4,7 @@
 --
 -- Source: reference 3.2, 3.3.
 local P = policy {
-  name = "capacity", api = 1, hook = "capacity.limit", order = 100,
+  name = "capacity", api = 1, hook = "capacity.limit", order = 900,
   title = { en = "Capacity of the cluster", ja = "クラスタの容量" },
 }
 

@@ -3,7 +3,7 @@
 --
 -- Source: reference 7.8.
 local P = policy {
-  name = "find_me", api = 1, hook = "findme.resolve", order = 100,
+  name = "find_me", api = 1, hook = "findme.resolve", order = 900,
   title = { en = "FindMe devices", ja = "FindMeデバイス" },
 }
 

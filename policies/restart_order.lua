@@ -4,7 +4,7 @@
 --
 -- Source: reference 2.13, 2.14, 11; the seed, "Restart sequence".
 local P = policy {
-  name = "restart_order", api = 1, hook = "procedure.gate", order = 100,
+  name = "restart_order", api = 1, hook = "procedure.gate", order = 900,
   title = { en = "Restart in order", ja = "再起動の順序" },
 }
 

@@ -118,3 +118,36 @@ func TestCookbookShowsTheScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Built-ins that always answer have the last word: without that no script of a
+// site would ever be asked.
+func TestSiteScriptsAreAskedBeforeTheLastWord(t *testing.T) {
+	t.Parallel()
+	scripts := recipes(t)
+	data := tablesOf(allSources(scripts))
+	data["branch_kbps"]["Osaka"] = "512"
+	data["maintenance"]["from"], data["maintenance"]["to"] = "17", "20"
+	p, err := policy.New(policy.Options{Scripts: append(builtin(), scripts...), Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ hook, input, script, answer string }{
+		{"registration.admit", `{"aliases":["anna@example.com"],"protocol":"sip","licence":{"type":"desktop","free":3}}`, "vip_licences", "licences_reserved"},
+		{"registration.admit", `{"aliases":["anna@example.com"],"protocol":"sip","licence":{"type":"desktop","free":30}}`, "admit_registration", `"allowed":true`},
+		{"bandwidth.admit", `{"requested":2048,"path":[{"pipe":"Osaka"}],"downspeed_per_call":true}`, "subzone_bandwidth", `"kbps":512`},
+		{"bandwidth.admit", `{"requested":2048,"path":[{"pipe":"Kyoto"}]}`, "bandwidth", `"kbps":2048`},
+		{"findme.resolve", `{"devices":[{"alias":"desk","role":"primary","registered":true},{"alias":"mobile","role":"noanswer","registered":true}],"local_time":{"hour":20,"weekday":3}}`, "after_hours_findme", `["desk","mobile"]`},
+		{"procedure.gate", `{"now":1800230400,"step":"restart","peer":"192.0.2.1"}`, "maintenance_window", "maintenance_window"},
+		{"call.admit", `{"alias":"119","hops":5,"source":{"zone_type":"dns"}}`, "emergency", `"allowed":true`},
+		{"call.admit", `{"alias":"90118155512345","hops":5,"source":{"zone_type":"dns"}}`, "", `"allowed":false`},
+	} {
+		d, err := p.Evaluate(t.Context(), tt.hook, []byte(tt.input), policy.Trace{})
+		if err != nil {
+			t.Errorf("%s: %v", tt.hook, err)
+			continue
+		}
+		if tt.script != "" && d.Script != tt.script || !strings.Contains(string(d.Answer), tt.answer) {
+			t.Errorf("%s %s: %s decided %s, want %s %s", tt.hook, tt.input, d.Script, d.Answer, tt.script, tt.answer)
+		}
+	}
+}

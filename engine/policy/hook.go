@@ -329,8 +329,8 @@ func (m *meta) check(name string) error {
 		return refuse("API version %d is not known here", m.API)
 	case hookNamed(m.Hook) == nil:
 		return refuse("unknown hook %q (there are %s)", m.Hook, strings.Join(Hooks(), ", "))
-	case m.Order < 100 || m.Order > 899:
-		return refuse("order %d is outside 100 to 899", m.Order)
+	case m.Order < 100 || m.Order > 999:
+		return refuse("order %d is outside 100 to 999", m.Order)
 	}
 	for _, id := range sorted(m.Text) {
 		if !strings.HasPrefix(id, "policy."+name+".") {

@@ -75,8 +75,8 @@ func (l *Lifecycle) version(f SourceFile, data map[string]map[string]string) (en
 		Report: jsonLine(Check(s, data)),
 	}
 	b, ok := l.builtin(f.Name)
-	if !ok && d.Order < firstSiteOrder {
-		return v, engine.Errorf(engine.Invalid, "%s: order %d is one of the built-ins; scripts of a site take %d to 899", f.Name, d.Order, firstSiteOrder).
+	if !ok && (d.Order < firstSiteOrder || d.Order > lastSiteOrder) {
+		return v, engine.Errorf(engine.Invalid, "%s: order %d is one of the built-ins; scripts of a site take %d to %d", f.Name, d.Order, firstSiteOrder, lastSiteOrder).
 			With(f.Name, "set order = 500")
 	}
 	if ok {
@@ -91,8 +91,12 @@ func (l *Lifecycle) version(f SourceFile, data map[string]map[string]string) (en
 	return v, nil
 }
 
-// firstSiteOrder is the least order of a script that replaces no built-in.
-const firstSiteOrder = 200
+// The orders of scripts that replace no built-in. Built-ins before them rule
+// out; those behind them, which always answer, have the last word.
+const (
+	firstSiteOrder = 200
+	lastSiteOrder  = 899
+)
 
 func unknownAPI(name string, api int) *engine.Error {
 	return engine.Errorf(engine.Invalid, "%s:1: API version %d is not known here (the newest is %d)", name, api, NewestAPI).

@@ -223,8 +223,8 @@ func (s Script) with(c *compiled) (*script, error) {
 		return nil, fmt.Errorf("%s: unknown mode %q", s.Name, clip(string(out.Mode), 40))
 	case !slices.Contains(c.hook.permits(), out.OnFailure):
 		return nil, fmt.Errorf("%s: hook %s does not permit on_failure %q", s.Name, c.hook.name, clip(string(out.OnFailure), 40))
-	case out.order < 100 || out.order > 899:
-		return nil, fmt.Errorf("%s: order %d is outside 100 to 899", s.Name, out.order)
+	case out.order < 100 || out.order > 999:
+		return nil, fmt.Errorf("%s: order %d is outside 100 to 999", s.Name, out.order)
 	}
 	return out, nil
 }

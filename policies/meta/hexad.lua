@@ -495,7 +495,7 @@
 ---@field name string equals the file's name
 ---@field api integer 1
 ---@field hook string where it is asked
----@field order integer 100 to 899, earlier first; site scripts from 200
+---@field order integer earlier first; site scripts take 200 to 899
 ---@field title hexad.text
 ---@field text? table<string, hexad.text> texts of its own findings, by id policy.NAME.WORD
 ---@field uses? { data: string[] } data tables that it reads

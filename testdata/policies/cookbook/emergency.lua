@@ -1,5 +1,5 @@
 -- Emergency numbers pass whatever else is decided: this script is asked before
--- every other of its hook.
+-- every other of the site, and an answer ends the chain.
 local P = policy {
   name = "emergency", api = 1, hook = "call.admit", order = 200,
   title = { en = "Emergency numbers always pass", ja = "緊急通報は常に許可" },
