@@ -16,8 +16,10 @@ import (
 )
 
 // alarmGrace is how long an alarm that was raised before a restart stays
-// listed when nothing raises it again: contact with the peers is judged by then.
-const alarmGrace = 3 * time.Second
+// listed when nothing raises it again. It is longer than contact with a peer that
+// never answered takes to be judged, so that an alarm which still holds does not
+// flicker; what is known to be over is lowered earlier.
+const alarmGrace = 6 * time.Second
 
 // board is the alarms table of cluster.db.
 type board struct{ a *appliance }
@@ -73,6 +75,12 @@ func kind(id int) engine.Alarm {
 		k = engine.Alarm{ID: id, Severity: engine.Warning, Title: engine.Text{EN: "Alarm " + strconv.Itoa(id), JA: "アラーム " + strconv.Itoa(id)}}
 	}
 	return k
+}
+
+// remedy is what an administrator does about an alarm, "" for one that there is not.
+func remedy(id int) string {
+	k, _ := alarm.Kind(id)
+	return k.Remedy.EN
 }
 
 // crashAlarmFor is how long a system must have run before the alarm of a

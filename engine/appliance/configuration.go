@@ -47,7 +47,7 @@ func (a *appliance) newCluster() {
 		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Identity: a.identity.cluster, Restart: a.requestRestart,
 		ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
-		Lines: a.lines,
+		Remedy: remedy, Lines: a.lines,
 	})
 }
 

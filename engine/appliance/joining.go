@@ -78,6 +78,12 @@ func (p *peerLink) Join(ctx context.Context, address string, ask cluster.JoinAsk
 			return p.a.directory.pin(ctx, theirs.Address, theirs.Node, theirs.Fingerprint, "first contact")
 		},
 	})
+	if link.RefusalOf(err) == link.RefusedThere {
+		return cluster.Grant{}, &engine.Error{Code: engine.Denied, Err: err, Item: "Peers",
+			Message: "the system at " + address + " does not know this system, or does not accept its certificate",
+			Remedy: "see that the cluster was created there and that system restarted since, then add this system to its peer list and save; " +
+				"in Enforcing mode both must trust each other's certificates"}
+	}
 	if err != nil {
 		return cluster.Grant{}, err
 	}
@@ -182,8 +188,14 @@ func (a *appliance) reported(c link.Contact) {
 	if c.Err == nil {
 		return
 	}
+	if a.cluster == nil {
+		return
+	}
+	if c.Purpose == link.PurposeJoin && c.Direction == link.Inbound && c.Address != "" {
+		a.cluster.TurnedAway(c.Address, c.Err)
+	}
 	kind, ok := refusals[c.Refusal]
-	if !ok || a.cluster == nil {
+	if !ok {
 		return
 	}
 	if c.Refusal == link.KeyChanged && c.Certificate.Fingerprint != "" {

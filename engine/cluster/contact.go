@@ -147,7 +147,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 		return
 	}
 	s.accepted(p.member(), p.address)
-	first := p.answered(answer.Facts, answer.SeenAs, rtt, now)
+	first := p.answered(answer.SeenAs, rtt, now)
 	if first {
 		s.stateChanged(p, true, "")
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ func (s *Service) joinCluster(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.rejoin:
+			wait = s.o.Beat
 		case <-time.After(wait):
 		}
 	}
@@ -64,25 +67,84 @@ func (s *Service) joinOnce(ctx context.Context) error {
 	return nil
 }
 
-// refusedJoin is why the primary at address has not admitted this peer yet.
+// awayShown is how long the page shows why a joiner was turned away after its
+// last attempt; a joiner asks every few seconds.
+const awayShown = 20 * time.Second
+
+// away is why a joiner was turned away here, and when.
+type away struct {
+	cause string
+	at    time.Time
+}
+
+// TurnedAway notes why the joiner at a listed address was not admitted, for
+// the clustering page of the system that it asked.
+func (s *Service) TurnedAway(address string, err error) {
+	s.mu.Lock()
+	before := s.away[strings.ToLower(address)]
+	now := away{joinCause(err), time.Now()}
+	if s.away[strings.ToLower(address)] = now; len(s.away) > 4*engine.MaxPeers {
+		s.away = map[string]away{strings.ToLower(address): now}
+	}
+	s.mu.Unlock()
+	s.showCause(address, now.cause)
+	if before.cause != now.cause {
+		s.o.Log.Warn("joining peer not admitted", "module", "cluster", "peer", address, "cause", now.cause)
+		signal(s.kick)
+	}
+}
+
+// refusedJoin is why the primary at address has not admitted this peer yet, or
+// why this system turned the joiner at address away.
 func (s *Service) refusedJoin(address string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if turned := s.away[strings.ToLower(address)]; time.Since(turned.at) < awayShown {
+		return turned.cause
+	}
 	if !strings.EqualFold(s.page.Running.PrimaryAddress(), address) {
 		return ""
 	}
 	return s.join
 }
 
+// showCause puts why a join failed beside the entry of the other side.
+func (s *Service) showCause(address, cause string) {
+	p := s.peerAt(address)
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	if p.node == "" {
+		p.cause = cause
+	}
+	p.mu.Unlock()
+	s.notify()
+}
+
+// joinCause is why a join failed, with what to do about it.
+func joinCause(err error) string {
+	var e *engine.Error
+	if errors.As(err, &e) {
+		return e.Error()
+	}
+	cause, _ := causeOf(err)
+	return cause
+}
+
 func (s *Service) setJoinCause(err error) {
 	cause := ""
 	if err != nil {
-		cause, _ = causeOf(err)
+		cause = joinCause(err)
 	}
 	s.mu.Lock()
 	changed := s.join != cause
 	s.join = cause
+	primary := s.page.Running.PrimaryAddress()
 	s.mu.Unlock()
+	if cause != "" {
+		s.showCause(primary, cause)
+	}
 	if changed && cause != "" {
 		s.o.Log.Warn("not admitted to the cluster yet", "module", "cluster", "cause", cause)
 		signal(s.kick)
@@ -122,7 +184,7 @@ func (s *Service) Judge(ctx context.Context, ask JoinAsk) error {
 	sight := engine.PeerSight{Index: entry(page.Peers, ask.Address), Address: ask.Address, Joining: true, Reachable: true, Seen: ask.RemoteIP}
 	candidate := engine.NewPeerRecord(sight, ask.Facts)
 	if errs := engine.Errors(s.judge(ctx, question{occasion: engine.OnJoin, proposed: page, candidate: &candidate})); len(errs) > 0 {
-		return refusal(errs)
+		return s.refusal(errs)
 	}
 	return nil
 }

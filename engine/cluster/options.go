@@ -155,6 +155,8 @@ type Options struct {
 	KeepMembers func(ctx context.Context, m []engine.Member) error
 	// Departed is told of a member that was removed: it is refused from now on, and told why.
 	Departed func(ctx context.Context, m engine.Member)
+	// Remedy is what an administrator does about an alarm, "" for 0.
+	Remedy func(alarm int) string
 	// Lines makes the log lines of the seed.
 	Lines Lines
 	// Timing of contact; zero values are the defaults.

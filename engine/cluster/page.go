@@ -44,7 +44,7 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	}
 	found := s.judge(ctx, question{occasion: engine.OnSave, proposed: c, fields: fields})
 	if errs := engine.Errors(found); len(errs) > 0 {
-		return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, refusal(errs)
+		return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, s.refusal(errs)
 	}
 	if answer.Action == engine.ResetDisarm {
 		page.Reset = nil
@@ -52,8 +52,9 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	return s.store(ctx, actor, page, c, found)
 }
 
-// refusal is the error that the findings make together; it names the first.
-func refusal(errs []engine.Finding) error {
+// refusal is the error that the findings make together; it names the first,
+// and what to do about it.
+func (s *Service) refusal(errs []engine.Finding) error {
 	f := errs[0]
 	text := f.Text.In(engine.English, f.Params)
 	if text == "" {
@@ -63,7 +64,13 @@ func refusal(errs []engine.Finding) error {
 		text = fmt.Sprintf("%s (and %d more)", text, len(errs)-1)
 	}
 	e := engine.Errorf(engine.Invalid, "%s", text)
-	e.Item, e.Findings = f.Field, errs
+	e.Item, e.Remedy, e.Findings = f.Field, s.o.Remedy(f.Alarm), errs
+	if e.Item == "" {
+		e.Item = "Peers"
+	}
+	if f.Fix != nil && f.Fix.Set != "" {
+		e.Remedy = fmt.Sprintf("set %s to %s on %s", f.Fix.Set, f.Fix.To, f.Peer)
+	}
 	return e
 }
 
@@ -424,6 +431,7 @@ func (s *Service) setPage(p Page) {
 	s.o.Link.Refresh()
 	signal(s.wake)
 	signal(s.kick)
+	signal(s.rejoin)
 	s.notify()
 }
 

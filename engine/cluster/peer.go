@@ -64,7 +64,8 @@ func (p *peer) stateLocked() engine.PeerState {
 }
 
 // answered notes a successful exchange and reports whether the state changed.
-func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now time.Time) bool {
+// The facts are taken by heard, which compares them with those before.
+func (p *peer) answered(seenAs string, rtt time.Duration, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := !p.up
@@ -74,7 +75,6 @@ func (p *peer) answered(f engine.Facts, seenAs string, rtt time.Duration, now ti
 	}
 	p.tried, p.up, p.cause, p.port, p.silent = true, true, "", 0, false
 	p.met, p.shown = true, engine.PeerActive
-	p.facts, p.heard = f, now
 	if seenAs != "" {
 		p.seenAs = seenAs
 	}

@@ -24,7 +24,7 @@ func (s *Service) recordSynchronisation(ctx context.Context) {
 		case <-tick.C:
 		}
 		agreed := s.Agreed()
-		if len(s.Running().Peers) == 0 || (agreed.Revision == revision && time.Since(written) < syncRecord) {
+		if len(s.Running().Peers) == 0 || s.joining() || (agreed.Revision == revision && time.Since(written) < syncRecord) {
 			continue
 		}
 		written, revision = time.Now(), agreed.Revision

@@ -13,9 +13,10 @@ import (
 
 // Service is the clustering of one peer. Its methods are safe for concurrent use.
 type Service struct {
-	o    Options
-	kick chan struct{} // evaluate the rules and alarms now
-	wake chan struct{} // the set of peers changed
+	o      Options
+	kick   chan struct{} // evaluate the rules and alarms now
+	wake   chan struct{} // the set of peers changed
+	rejoin chan struct{} // the page that a join goes by changed
 
 	saving sync.Mutex // one save or admission at a time
 
@@ -27,6 +28,7 @@ type Service struct {
 	findings []engine.Finding
 	differ   map[int]time.Time // since when pages differ, by alarm
 	join     string            // why joining has not succeeded yet
+	away     map[string]away   // by lower-case address
 	window   time.Time
 	leaving  map[string]engine.Member // members whose removal could not be committed yet
 	synced   time.Time
@@ -59,8 +61,8 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		peers: map[string]*peer{}, refused: map[string]Refusal{}, leaving: map[string]engine.Member{},
+		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1),
+		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
 }
