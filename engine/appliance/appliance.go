@@ -8,9 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"hexad/engine"
@@ -105,21 +105,27 @@ func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 // fatal says in the form of the event log what no part is there to say, and
 // whether starting again could help.
 func (a *appliance) fatal(err error, stdout io.Writer) int {
-	id, status := 0, 1
 	switch {
+	case errors.Is(err, sqlstore.ErrFull), errors.Is(err, sqlstore.ErrDisk):
+		printAlarm(stdout, a.o.LogFormat, alarmDatabaseFailure, true, err.Error())
+		return 1 // as soon as there is room again it starts
 	case isLocalDamage(err):
-		id, status = 15008, exitFatal
-	case engine.CodeOf(err) == engine.Conflict, engine.CodeOf(err) == engine.Denied, engine.CodeOf(err) == engine.Invalid:
-		status = exitFatal
+		printAlarm(stdout, a.o.LogFormat, alarmLocalDatabase, true, err.Error())
+		return exitFatal
+	case isTaken(err):
+		return exitFatal
 	}
-	if kind, ok := alarm.Kind(id); ok {
-		name, _ := os.Hostname()
-		line := event.Named("alarm", "Alarm Raised", kind.Title.EN+": "+err.Error(),
-			engine.Field{Name: "Id", Value: fmt.Sprint(id)}, engine.Field{Name: "UUID", Value: kind.UUID}, engine.Field{Name: "Severity", Value: string(kind.Severity)})
-		line.Time, line.Level = time.Now(), "WARN"
-		fmt.Fprintln(stdout, event.Line(line, name, time.Local, os.Getpid()))
+	switch engine.CodeOf(err) {
+	case engine.Conflict, engine.Denied, engine.Invalid:
+		return exitFatal
 	}
-	return status
+	return 1
+}
+
+// isTaken reports whether an address or a port cannot be listened on: trying
+// again without an end would hide that from whoever can help.
+func isTaken(err error) bool {
+	return errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EACCES)
 }
 
 // open acquires everything in order; what fails before the administrator's
@@ -269,7 +275,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep,
-		a.followConfiguration, a.audits.run)
+		a.followConfiguration, a.audits.run, a.noteReset)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()
