@@ -31,7 +31,7 @@ const usage = `hexad is a call-control appliance that runs alone or as a cluster
   hexad import --data-dir DIR FILE            apply xConfiguration lines
   hexad certificate --data-dir DIR FILE       replace this peer's certificate, or its trust list
   hexad sql --data-dir DIR 'SELECT …'         ask the databases
-  hexad policy test                           run the rules' own tests
+  hexad policy check FILE                     write, test, try and activate rules in Lua
   hexad version
 
 "hexad COMMAND --help" explains each.
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case "sql":
 		return cli.SQL(ctx, rest, stdin, stdout, stderr)
 	case "policy":
-		return policyCommand(ctx, rest, stdout, stderr)
+		return cli.Policy(ctx, appliance.BuiltinPolicies(), rest, stdin, stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "hexad %s%s\n", release, revision())
 		return cli.ExitOK
@@ -165,31 +165,4 @@ func hostAddress() string {
 		}
 	}
 	return "127.0.0.1"
-}
-
-// policyCommand is hexad policy: for now the tests of the built-in rules.
-func policyCommand(_ context.Context, args []string, stdout, stderr io.Writer) int {
-	var pattern string
-	var cover bool
-	flags := pflag.NewFlagSet("hexad policy test", pflag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&pattern, "run", "", "run only the tests whose script/name matches this regular expression")
-	flags.BoolVar(&cover, "cover", false, "show the lines that no test ran")
-	if len(args) == 0 || args[0] != "test" {
-		return fail(stderr, engine.Errorf(engine.Invalid, "hexad policy knows the command test").With("", "try: hexad policy test --cover"), cli.ExitUsage)
-	}
-	if err := flags.Parse(args[1:]); err != nil {
-		if errors.Is(err, pflag.ErrHelp) {
-			return cli.ExitOK
-		}
-		return fail(stderr, err, cli.ExitUsage)
-	}
-	passed, err := appliance.TestPolicies(stdout, pattern, cover)
-	switch {
-	case err != nil:
-		return fail(stderr, err, cli.ExitUsage)
-	case !passed:
-		return cli.ExitRefused
-	}
-	return cli.ExitOK
 }
