@@ -10,8 +10,9 @@ function test_near_and_far()
   expect.equal(pair(59.9), {})
   expect.has_finding(pair(60), "cluster.rtt.near_limit", { severity = "warning" })
   expect.has_finding(pair(80), "cluster.rtt.near_limit")
-  expect.has_finding(pair(80.04), "cluster.rtt.over_limit", {
-    severity = "warning", params = { peer = "192.0.2.1", other = "192.0.2.2", rtt_ms = "80.0", limit_ms = 80 },
+  expect.has_finding(pair(83.9), "cluster.rtt.near_limit")
+  expect.has_finding(pair(84.04), "cluster.rtt.over_limit", {
+    severity = "warning", params = { peer = "192.0.2.1", other = "192.0.2.2", rtt_ms = "84.0", limit_ms = 80 },
   })
 end
 

@@ -187,7 +187,7 @@ func (s *Service) contactConditions(agreed engine.Agreed) []Condition {
 			ports = append(ports, snap.address)
 			portSet[snap.port] = true
 		}
-		if snap.node != "" && (snap.dbDown || snap.state == engine.PeerFailed && snap.silent) {
+		if snap.node != "" && snap.dbDown {
 			database = append(database, snap.address)
 		}
 		if snap.node == agreed.Primary && snap.state == engine.PeerFailed {

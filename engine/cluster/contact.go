@@ -124,10 +124,15 @@ func (p *peer) member() string {
 func (s *Service) exchange(ctx context.Context, p *peer) {
 	var answer beat
 	var rtt time.Duration
-	began := time.Now()
 	whole := ctx
-	ctx, stop := context.WithTimeout(ctx, s.o.Timeout) // for both tries
+	patience := s.o.Timeout
+	if p.state() == engine.PeerFailed { // it is tried again soon: what was lost when the network came back is not waited for
+		patience /= 2
+	}
+	ctx, stop := context.WithTimeout(ctx, patience) // for both tries
 	defer stop()
+	suspect := time.AfterFunc(s.o.Timeout/3, func() { s.checkDatabase(whole, p) })
+	defer suspect.Stop()
 	err := s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
 	if err != nil && ctx.Err() == nil {
 		err = s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
@@ -141,15 +146,17 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	}
 	if err != nil {
 		cause, port := causeOf(err)
-		if p.failed(cause, port, isTimeout(err) || now.Sub(began) > s.o.Timeout/2, now) {
+		if p.failed(cause, port, now) {
 			s.stateChanged(p, false, cause)
 		}
 		return
 	}
 	s.accepted(p.member(), p.address)
-	first := p.answered(answer.SeenAs, rtt, now)
+	first, farther := p.answered(answer.SeenAs, rtt, now)
 	if first {
 		s.stateChanged(p, true, "")
+	} else if farther {
+		signal(s.kick)
 	}
 	s.heard(p, answer.Facts)
 }
@@ -167,6 +174,7 @@ func (s *Service) heard(p *peer, f engine.Facts) {
 	}
 	p.mu.Lock()
 	changed := judgedDifferently(p.facts, f)
+	changed = moved(&p.judgedThere, f.RTTs[s.o.Node]) || changed
 	p.facts, p.heard = f, time.Now()
 	p.mu.Unlock()
 	if changed {
@@ -199,7 +207,7 @@ func (s *Service) probe(ctx context.Context, p *peer) {
 	} else if why := s.refusedJoin(p.address); why != "" {
 		cause = why
 	}
-	if p.failed(cause, port, false, time.Now()) {
+	if p.failed(cause, port, time.Now()) {
 		s.stateChanged(p, false, cause)
 	}
 }
@@ -224,10 +232,11 @@ func (s *Service) stateChanged(p *peer, up bool, cause string) {
 // is how a cut link is noticed although Raft has nothing to say to that peer.
 func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 	for ctx.Err() == nil {
-		dialCtx, stop := context.WithTimeout(ctx, s.o.Timeout)
+		dialCtx, stop := context.WithTimeout(ctx, s.o.Timeout/2)
 		conn, err := s.o.Link.DialDatabase(dialCtx, node)
 		stop()
 		if err == nil {
+			p.watch(conn)
 			if p.database(true, "") {
 				signal(s.kick)
 			}
@@ -247,6 +256,26 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 		case <-ctx.Done():
 		case <-time.After(s.o.Beat):
 		}
+	}
+}
+
+// checkDatabase looks whether a peer whose link is silent answers on its
+// database port. The connection that watchDatabase holds cannot tell: the
+// kernel of a peer that is stopped keeps it.
+func (s *Service) checkDatabase(ctx context.Context, p *peer) {
+	node := p.member()
+	ctx, stop := context.WithTimeout(ctx, s.o.Timeout/2)
+	defer stop()
+	conn, err := s.o.Link.DialDatabase(ctx, node)
+	switch {
+	case err == nil:
+		conn.Close()
+	case !errors.Is(ctx.Err(), context.Canceled) && p.member() == node:
+		cause, _ := causeOf(err)
+		if p.database(false, cause) {
+			signal(s.kick)
+		}
+		p.unwatch() // it is dialled anew, until that works
 	}
 }
 

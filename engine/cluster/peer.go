@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"math"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -8,36 +10,36 @@ import (
 	"hexad/engine"
 )
 
-// rttSamples is how many round trips the minimum is taken of: enough to see
-// past a busy processor, few enough to follow a changed route within seconds.
-// Nothing is told before there are rttLeast of them: the first ones also hold
-// the setting up of the connection.
-const (
-	rttSamples = 8
-	rttLeast   = 4
-)
+// rttSamples is how many round trips the minimum is taken of, and how many
+// there must be before anything is told: enough to see past a busy processor
+// and past the setting up of the connection, few enough to follow a changed
+// route within seconds.
+const rttSamples = 8
 
 // peer is one entry of the peer list, or a member that is not listed here, as
 // this system sees it. All fields after mu are guarded by it.
 type peer struct {
 	address string
 
-	mu      sync.Mutex
-	node    string // "" until it is a member
-	key     string // fingerprint of that member
-	tried   bool
-	up      bool // the peer link answers
-	cause   string
-	port    int  // port that could not be connected to, 0 otherwise
-	silent  bool // nothing at all was answered: neither port works
-	since   time.Time
-	facts   engine.Facts
-	heard   time.Time // when facts were heard
-	rtts    []float64 // ms, newest last
-	seenAs  string    // the address that the peer sees this system come from
-	dbTried bool
-	dbUp    bool
-	dbCause string
+	mu    sync.Mutex
+	node  string // "" until it is a member
+	key   string // fingerprint of that member
+	tried bool
+	up    bool // the peer link answers
+	cause string
+	port  int // port that could not be connected to, 0 otherwise
+	since time.Time
+	facts engine.Facts
+	heard time.Time // when facts were heard
+	rtts  []float64 // ms, newest last
+	// The round trips that the rules were last asked about, as measured here
+	// and there.
+	judged, judgedThere float64
+	seenAs              string // the address that the peer sees this system come from
+	dbTried             bool
+	dbUp                bool
+	dbCause             string
+	watched             net.Conn // the idle connection to the database port
 	// What was never there is Unknown for the time that contact may take; then
 	// its silence counts.
 	born       time.Time
@@ -63,17 +65,17 @@ func (p *peer) stateLocked() engine.PeerState {
 	}
 }
 
-// answered notes a successful exchange and reports whether the state changed.
-// The facts are taken by heard, which compares them with those before.
-func (p *peer) answered(seenAs string, rtt time.Duration, now time.Time) bool {
+// answered notes a successful exchange and reports whether the state changed,
+// and whether the round trip did: by a tenth, and by more than a millisecond.
+func (p *peer) answered(seenAs string, rtt time.Duration, now time.Time) (changed, farther bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	changed := !p.up
+	changed = !p.up
 	if changed {
 		p.since = now
 		p.rtts = p.rtts[:0]
 	}
-	p.tried, p.up, p.cause, p.port, p.silent = true, true, "", 0, false
+	p.tried, p.up, p.cause, p.port = true, true, "", 0
 	p.met, p.shown = true, engine.PeerActive
 	if seenAs != "" {
 		p.seenAs = seenAs
@@ -82,15 +84,24 @@ func (p *peer) answered(seenAs string, rtt time.Duration, now time.Time) bool {
 	if len(p.rtts) > rttSamples {
 		p.rtts = slices.Delete(p.rtts, 0, len(p.rtts)-rttSamples)
 	}
-	return changed
+	return changed, moved(&p.judged, p.rtt())
+}
+
+// moved reports whether a round trip became another one, and notes it then.
+func moved(judged *float64, ms float64) bool {
+	if math.Abs(ms-*judged) <= max(1, *judged/10) {
+		return false
+	}
+	*judged = ms
+	return true
 }
 
 // failed notes that the peer does not answer, why, and on which port; it
 // reports whether the state changed.
-func (p *peer) failed(cause string, port int, silent bool, now time.Time) bool {
+func (p *peer) failed(cause string, port int, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tried, p.up, p.cause, p.port, p.silent = true, false, cause, port, silent
+	p.tried, p.up, p.cause, p.port = true, false, cause, port
 	state := p.stateLocked()
 	changed := p.shown != state
 	if changed {
@@ -110,9 +121,24 @@ func (p *peer) database(up bool, cause string) bool {
 	return changed
 }
 
+// watch notes the idle connection to the database port; unwatch ends it.
+func (p *peer) watch(c net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watched = c
+}
+
+func (p *peer) unwatch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watched != nil {
+		p.watched.Close()
+	}
+}
+
 // rtt is the least round trip of the last samples in ms, 0 when unknown.
 func (p *peer) rtt() float64 {
-	if len(p.rtts) < rttLeast || !p.up {
+	if len(p.rtts) < rttSamples || !p.up {
 		return 0
 	}
 	return slices.Min(p.rtts)
@@ -126,7 +152,7 @@ type snapshot struct {
 	since, heard                      time.Time
 	facts                             engine.Facts
 	rtt                               float64
-	silent, dbUp, dbDown              bool
+	dbUp, dbDown                      bool
 	dbCause                           string
 }
 
@@ -136,7 +162,7 @@ func (p *peer) snapshot() snapshot {
 	s := snapshot{state: p.stateLocked()}
 	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
 	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
-	s.silent, s.dbUp, s.dbCause = p.silent, p.dbUp, p.dbCause
+	s.dbUp, s.dbCause = p.dbUp, p.dbCause
 	s.dbDown = p.dbTried && !p.dbUp && (p.dbMet || time.Since(p.born) > settle)
 	return s
 }

@@ -27,10 +27,10 @@ const (
 	alertLinger      = 300 * time.Millisecond
 )
 
-// keepAlive makes the kernel notice within about two and a half seconds that
+// keepAlive makes the kernel notice within two to three seconds that
 // the other side of an idle connection is gone, so that a cut link is seen
 // although nothing is being said on it.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: 500 * time.Millisecond, Count: 3}
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 2}
 
 // Ports are the two TCP ports of a peer.
 type Ports struct {
