@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type Peer struct {
 	Address string
 	Dir     string
 	Args    []string // beside --data-dir, --address and --fast-timers
+	Within  []string // the command that the program is run by: "ip netns exec NAME"
 	Variant Variant
 	Env     []string // beside this process's own
 
@@ -73,7 +75,8 @@ func (p *Peer) Log() string {
 func (p *Peer) Start() {
 	p.T.Helper()
 	args := append([]string{"serve", "--data-dir", p.Dir, "--address", p.Address, "--fast-timers"}, p.Args...)
-	cmd := exec.Command(Program(p.T, p.Variant), args...)
+	line := slices.Concat(p.Within, []string{Program(p.T, p.Variant)}, args)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = p, p, append(os.Environ(), p.Env...)
 	// Nothing outlives the test: neither when it ends nor when it is killed.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
