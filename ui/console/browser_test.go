@@ -80,7 +80,7 @@ func ask[T any](t *testing.T, ctx context.Context, js string) T {
 }
 
 func TestBrowser(t *testing.T) {
-	ctx := browser(t, 90*time.Second)
+	ctx := browser(t, 2*time.Minute)
 	a := newAppliance()
 	base := start(t, a)
 	do(t, ctx, "sign in", chromedp.Navigate(base+"/clustering"), chromedp.SetValue(chromedp.CSS("#account"), "admin"),
@@ -101,6 +101,23 @@ func TestBrowser(t *testing.T) {
 		chromedp.SendKeys(chromedp.CSS("#comment"), "tonight\r"), sees(".notice", "Acknowledged"), sees("dd", "tonight"))
 	do(t, ctx, "ask with SQL", chromedp.Navigate(base+"/sql"), chromedp.SendKeys(chromedp.CSS("#statement"), "SELECT * FROM diag_zone"),
 		chromedp.Click(chromedp.CSS(".actions button")), sees("table.data td", "branch <b>"), sees("table.data td", "9007199254740993"))
+	do(t, ctx, "write a policy", chromedp.Navigate(base+"/policies"), sees("table.scripts", "site_rule"), chromedp.SendKeys(chromedp.CSS("#new-name"), "my_rule"),
+		chromedp.Click(chromedp.CSS("form[action='/policies/edit'] button")), sees("h2", "my_rule"))
+	wrong := `const s = document.querySelector("#source"); s.value = s.value.replace("c.proposed.name", "c.proposed.nam e"); true`
+	if !ask[bool](t, ctx, wrong) {
+		t.Error("the source cannot be edited")
+	}
+	do(t, ctx, "the check fails at a line", chromedp.Click(chromedp.CSS("button[value=check]")), sees("#result .finding", "my_rule:21"),
+		sees("table.source tr.error .note", "parse error"))
+	if !ask[bool](t, ctx, `document.querySelector("#source").value.includes("nam e")`) {
+		t.Error("what was typed is lost after a check")
+	}
+	if !ask[bool](t, ctx, `document.querySelector("#source").value = document.querySelector("#source").value.replace("nam e", "name"); true`) {
+		t.Error("the source cannot be edited")
+	}
+	do(t, ctx, "it is repaired and its tests pass", chromedp.Click(chromedp.CSS("button[value=test]")), sees("#result h2", "3 passed, 0 failed"), sees("table.source tr.ran .mark", "✓"))
+	do(t, ctx, "save it", chromedp.Click(chromedp.CSS("button[value=save]")), sees(".notice", "Saved as a draft"))
+	do(t, ctx, "back to SQL", chromedp.Navigate(base+"/sql?statement=SELECT+1"), sees("table.data td", "branch <b>"))
 	do(t, ctx, "switch the language", chromedp.Click(chromedp.CSS("button[value=ja]")), sees("h2", "結果"), sees("nav.pages a", "クラスタリング"))
 	errors := ask[[]string](t, ctx, `[...document.querySelectorAll("[style],script:not([src]),style")].map(e => e.outerHTML.slice(0, 80))`)
 	if len(errors) > 0 {
@@ -142,7 +159,7 @@ func TestPictures(t *testing.T) {
 	if dir == "" {
 		t.Skip("HEXAD_PICTURES names no directory")
 	}
-	ctx := browser(t, 4*time.Minute)
+	ctx := browser(t, 6*time.Minute)
 	a := newAppliance()
 	base := start(t, a)
 	shot := func(name, path string, width int64, dark bool, lang string, before ...chromedp.Action[chromedp.Void]) {
@@ -172,12 +189,20 @@ func TestPictures(t *testing.T) {
 	shot("signin", "/sign-in", 1280, false, "")
 	do(t, ctx, "sign in", chromedp.SendKeys(chromedp.CSS("#password"), password+"\r"), sees("h1", "Overview"))
 	pages := map[string]string{"overview": "/", "clustering": "/clustering", "configuration": "/configuration?area=Zones", "found": "/configuration?q=e", "alarms": "/alarms",
-		"alarm": "/alarms/one?id=20007&node=n1", "sql": "/sql?database=cluster&statement=SELECT+1", "sqlerror": "/sql?database=cluster&statement=DELETE+FROM+x", "events": "/events", "history": "/history", "restart": "/restart"}
+		"alarm": "/alarms/one?id=20007&node=n1", "sql": "/sql?database=cluster&statement=SELECT+1", "sqlerror": "/sql?database=cluster&statement=DELETE+FROM+x", "events": "/events", "history": "/history", "restart": "/restart",
+		"policies": "/policies", "policyscript": "/policies/script?name=site_rule", "policydiff": "/policies/diff?name=site_rule", "policyedit": "/policies/edit?name=site_rule",
+		"policyrevisions": "/policies/revisions", "policydecisions": "/policies/decisions", "policydecision": "/policies/decision?id=d-abc", "policydata": "/policies/data",
+		"policywaivers": "/policies/waivers", "policyreference": "/policies/reference?hook=search.route"}
 	for name, path := range pages {
 		shot(name+"-light", path, 1280, false, "en")
 		shot(name+"-dark-ja", path, 1280, true, "ja")
 		shot(name+"-narrow", path, 360, false, "en")
 	}
+	test := chromedp.Click(chromedp.CSS("button[value=test]"))
+	for name, width := range map[string]int64{"policytest-light": 1280, "policytest-narrow": 320} {
+		shot(name, "/policies/edit?name=site_rule", width, false, "", test, chromedp.WaitVisible(chromedp.CSS("#result")))
+	}
+	shot("policytest-dark", "/policies/edit?name=site_rule", 1280, true, "", test, chromedp.WaitVisible(chromedp.CSS("#result")))
 	shot("overview-narrow-dark-ja", "/", 320, true, "ja")
 	shot("overview-wide", "/", 1800, false, "en")
 	a.change(func() {

@@ -78,6 +78,7 @@ type Server struct {
 	assets  *assets
 	byIP    *limiter
 	byUser  *limiter
+	proved  *proofs
 	live    *liveStreams
 
 	listener net.Listener
@@ -108,7 +109,7 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Internal, Message: "the console's pages are damaged", Err: err}
 	}
-	return &Server{options: options, pages: pages, assets: assets, live: newLiveStreams(), quit: make(chan struct{}),
+	return &Server{options: options, pages: pages, assets: assets, live: newLiveStreams(), proved: newProofs(), quit: make(chan struct{}),
 		// A stranger can slow down an account's sign-in, never lock it out: the
 		// wait by account is short, the wait by address is what stops guessing.
 		byIP: newLimiter(5, 15*time.Minute), byUser: newLimiter(20, 15*time.Second)}, nil
@@ -201,6 +202,7 @@ func (s *Server) Handler() http.Handler {
 	e.POST("/sign-out", s.signOut)
 	e.POST("/language", s.chooseLanguage)
 	e.GET("/live", s.liveStream)
+	s.apiRoutes(e)
 
 	in := e.Group("", s.authenticated)
 	in.GET("/", s.overviewPage)

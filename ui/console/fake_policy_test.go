@@ -38,7 +38,8 @@ type rules struct {
 	tables  policy.Tables
 	waivers []engine.PolicyWaiver
 	past    []policy.Past
-	fail    bool // every policy command fails
+	put     []string // names of new drafts
+	fail    bool     // every policy command fails
 }
 
 func newRules() rules {
@@ -80,6 +81,12 @@ func (a *appliance) policyCommand(call command.Call) (command.Result, error) {
 			return command.Result{}, err
 		}
 		data = policy.CheckAll([]policy.Script{{Name: files[0].Name, Source: files[0].Source, Tests: files[0].Tests}}, nil, policy.TestOptions{Cover: call.Name == "PolicyTest"})
+	case "PolicyPut":
+		var files []policy.SourceFile
+		if err := json.Unmarshal([]byte(call.Body), &files); err != nil {
+			return command.Result{}, err
+		}
+		a.rules.put = append(a.rules.put, files[0].Name)
 	case "PolicyEval":
 		data = a.decision()
 	case "PolicyDecisions":
@@ -101,12 +108,18 @@ func (a *appliance) policyCommand(call command.Call) (command.Result, error) {
 }
 
 func (a *appliance) listed() any {
-	return []map[string]any{
+	var drafts []map[string]any
+	for _, name := range a.rules.put {
+		if name != "site_rule" {
+			drafts = append(drafts, map[string]any{"name": name, "hook": "cluster.validate", "origin": "site", "draft": a.rules.draft})
+		}
+	}
+	return append(drafts, []map[string]any{
 		{"name": "h323_required", "hook": "cluster.validate", "order": 100, "origin": "builtin", "mode": "enforce", "version": strings.Repeat("c3", 32), "title": engine.Text{EN: "H.323 mode must be on", JA: "H.323 モードをオンにする"}},
 		{"name": "site_rule", "hook": "cluster.validate", "order": 300, "origin": "site", "mode": "shadow", "version": strings.Repeat("a1", 32), "author": "anna", "draft": a.rules.draft, "draft_by": "anna", "title": engine.Text{EN: "A rule of this site", JA: "サイト独自のルール"}},
 		{"name": "round_trip", "hook": "peer.prerequisites", "order": 120, "origin": "override", "mode": "warn", "version": strings.Repeat("d4", 32), "outdated": true},
 		{"name": "old_rule", "hook": "keys.compare", "order": 400, "origin": "site", "mode": "", "draft": "removed"},
-	}
+	}...)
 }
 
 func (a *appliance) peersPolicies() []policy.WatchedPeer {
@@ -128,7 +141,7 @@ func (a *appliance) shown(call command.Call) (command.Result, error) {
 		out.Versions = []engine.PolicyVersion{{SHA256: a.rules.draft, Name: "site_rule", Author: "anna", Created: noon}, {SHA256: v.SHA256, Name: "site_rule", Author: "anna", Created: noon}}
 	case "h323_required":
 		out.Origin = "builtin"
-	case "old_rule", "round_trip":
+	case "old_rule", "round_trip", "my_rule":
 	default:
 		return command.Result{}, engine.Errorf(engine.NotFound, "there is no script %q", call.Args["Script"])
 	}

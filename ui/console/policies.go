@@ -124,6 +124,17 @@ type PoliciesPage struct {
 	NewHook  string
 }
 
+// Unanswered lists the hooks that no script answers.
+func (p PoliciesPage) Unanswered() []string {
+	var out []string
+	for _, h := range p.Hooks {
+		if len(h.Scripts) == 0 {
+			out = append(out, h.Name)
+		}
+	}
+	return out
+}
+
 // HookScripts are the scripts of one hook in the order in which they are asked.
 type HookScripts struct {
 	Name    string
@@ -144,9 +155,10 @@ type ScriptRow struct {
 
 // PeerPolicies is what one peer runs.
 type PeerPolicies struct {
-	Address string
-	Here    bool
-	State   Badge
+	Address   string
+	Here      bool
+	Reachable bool
+	State     Badge
 	engine.PolicyFacts
 }
 
@@ -227,7 +239,7 @@ func scriptRow(l policy.Listed, status policy.Watched, lang engine.Language) Scr
 func peerPolicies(w policy.Watched) []PeerPolicies {
 	var out []PeerPolicies
 	for _, peer := range w.Peers {
-		row := PeerPolicies{Address: peer.Address, Here: peer.Here, PolicyFacts: peer.PolicyFacts}
+		row := PeerPolicies{Address: peer.Address, Here: peer.Here, Reachable: peer.Reachable || peer.Here, PolicyFacts: peer.PolicyFacts}
 		switch {
 		case !peer.Reachable && !peer.Here:
 			row.State = Badge{Kind: "muted", Icon: "unknown", Key: "peerpolicy.silent"}

@@ -87,10 +87,10 @@ func (s *Server) decisionsPage(c echo.Context) error {
 func decisionView(d policy.Decision) DecisionView {
 	v := DecisionView{ID: d.ID, At: d.At, Hook: d.Hook, Revision: d.Revision, Script: d.Script, Degraded: d.Degraded,
 		Took: strconv.FormatFloat(float64(d.Took.Microseconds())/1000, 'f', -1, 64), Instructions: d.Instructions,
-		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(string(d.Answer), 100),
+		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(plain.Replace(string(d.Answer)), 100),
 		URL: "/policies/decision?id=" + url.QueryEscape(d.ID)}
 	for _, step := range d.Steps {
-		one := StepView{Script: step.Script, Version: step.Version, Outcome: outcomeBadge(step.Outcome), Detail: step.Detail, Answer: shortened(string(step.Answer), 300)}
+		one := StepView{Script: step.Script, Version: step.Version, Outcome: outcomeBadge(step.Outcome), Detail: step.Detail, Answer: shortened(plain.Replace(string(step.Answer)), 300)}
 		for _, w := range step.Why {
 			one.Why = append(one.Why, whyLine(w))
 		}
@@ -126,12 +126,16 @@ func outcomeBadge(outcome string) Badge {
 	return b
 }
 
+// plain takes back what JSON escapes for the sake of HTML; templates do that
+// themselves.
+var plain = strings.NewReplacer(`\\`, `\\`, `\u003c`, "<", `\u003e`, ">", `\u0026`, "&")
+
 func indented(text []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, text, "", "  ") != nil {
 		return string(text)
 	}
-	return b.String()
+	return plain.Replace(b.String())
 }
 
 func shortened(s string, most int) string {
