@@ -59,6 +59,7 @@ type appliance struct {
 	console   *console.Server
 	lines     event.Lines
 	changes   changes
+	stall     stall
 	audits    *audit
 	applied   atomic.Uint64 // index of the last change in this copy
 	revision  atomic.Int64  // newest revision whose lines were written
@@ -275,7 +276,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep,
-		a.followConfiguration, a.audits.run, a.noteReset)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

@@ -13,6 +13,9 @@ import (
 // alarmPolicyFailed is raised for each script that fails. Source: policy-api 5.
 const alarmPolicyFailed = 70001
 
+// policyTime is the class of a failure by the time limit. Source: policy-api 5.
+const policyTime = "limit.time"
+
 // openRules compiles the built-in rules.
 func (a *appliance) openRules() error {
 	var err error
@@ -39,9 +42,12 @@ func builtin() []policy.Script {
 
 // ruleFailed raises the alarm of a script that failed; the tracker lowers it
 // when the script has not failed for a quarter of an hour.
+//
+// A time limit that ended while this process stood still is no failure of the
+// script: it is asked again soon.
 func (a *appliance) ruleFailed(f policy.Failure) {
 	a.log.Error("a rule failed", "module", "policy", "err", f)
-	if a.tracker == nil {
+	if a.tracker == nil || f.Class == policyTime && a.stall.recent() {
 		return
 	}
 	a.tracker.Raise(context.Background(), alarmPolicyFailed, f.Script, map[string]string{
