@@ -90,7 +90,8 @@ func (l *Lifecycle) Export(ctx context.Context, n int64) ([]byte, error) {
 	for _, name := range sorted(files) {
 		add(name, []byte(files[name]))
 	}
-	return out.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close()) // writes the end of the archive
+	return out.Bytes(), err
 }
 
 // Imported is what an archive brought: drafts, to be checked, staged and

@@ -192,17 +192,27 @@ func (l *Lifecycle) Diff(ctx context.Context, name, from, to string) (lines []st
 	}) {
 		to = "draft"
 	}
-	a, err := l.find(ctx, book, name, from)
+	a, err := l.compared(ctx, book, name, from)
 	if err != nil {
 		return nil, false, err
 	}
-	b, err := l.find(ctx, book, name, to)
+	b, err := l.compared(ctx, book, name, to)
 	if err != nil {
 		return nil, false, err
 	}
 	lines = DiffLines(name+".lua "+short(a.SHA256), name+".lua "+short(b.SHA256), a.Source, b.Source)
 	lines = append(lines, DiffLines(name+"_test.lua "+short(a.SHA256), name+"_test.lua "+short(b.SHA256), a.Tests, b.Tests)...)
 	return lines, len(lines) == 0, nil
+}
+
+// compared is find; a script that a revision does not have has no lines in it.
+func (l *Lifecycle) compared(ctx context.Context, book engine.PolicyBook, name, version string) (engine.PolicyVersion, error) {
+	v, err := l.find(ctx, book, name, version)
+	n, notNumber := strconv.ParseInt(version, 10, 64)
+	if _, exists := book.Revision(n); engine.CodeOf(err) == engine.NotFound && notNumber == nil && exists {
+		return engine.PolicyVersion{Name: name}, nil
+	}
+	return v, err
 }
 
 // Past is one revision of the history with what it changed.
