@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// run holds what is measured and the results so far.
+type run struct {
+	o       options
+	dir     string
+	machine *machine
+	rows    []row
+}
+
+// row is one question with the results of each run, by system.
+type row struct {
+	question string
+	unit     string
+	less     bool // less is better
+	values   map[string][]float64
+}
+
+func (b *run) add(question, unit string, less bool, system string, value float64) {
+	for i := range b.rows {
+		if b.rows[i].question == question {
+			b.rows[i].values[system] = append(b.rows[i].values[system], value)
+			return
+		}
+	}
+	b.rows = append(b.rows, row{question: question, unit: unit, less: less, values: map[string][]float64{system: {value}}})
+}
+
+// size measures clusters of so many peers: both run all the time, one of them
+// is asked.
+func (b *run) size(ctx context.Context, peers int) error {
+	h, err := startHexad(ctx, b.o, filepath.Join(b.dir, fmt.Sprintf("hexad%d", peers)), peers)
+	if err != nil {
+		return err
+	}
+	defer h.stop()
+	r, err := startRqlited(ctx, b.o, filepath.Join(b.dir, fmt.Sprintf("rqlited%d", peers)), peers)
+	if err != nil {
+		return err
+	}
+	defer r.stop()
+	systems := []system{h, r}
+	for n := range b.o.runs + 1 { // the first warms up
+		for _, s := range systems {
+			if b.o.only != "saves" {
+				if err := b.visible(ctx, s, peers, n > 0); err != nil {
+					return fmt.Errorf("%s, %d peers: %w", s.name(), peers, err)
+				}
+			}
+			if b.o.only == "visible" || peers != 3 {
+				continue
+			}
+			for _, w := range []int{1, writers} {
+				if err := b.saves(ctx, s, w, n > 0); err != nil {
+					return fmt.Errorf("%s, %d writers: %w", s.name(), w, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// visible saves one after the other, with a pause, and waits for each on all peers.
+func (b *run) visible(ctx context.Context, s system, peers int, count bool) error {
+	saves := b.o.saves
+	if count {
+		b.machine.quiet()
+	} else {
+		saves = 20
+	}
+	save, release, err := s.writer(0)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := save(ctx); err != nil {
+		return err
+	}
+	c, err := openCopies(s.files(), s.mark(0))
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	var acknowledged, all []time.Duration
+	before := cpu(s.roots()...)
+	for range saves {
+		now, err := c.most()
+		if err != nil {
+			return err
+		}
+		began := time.Now()
+		acks := make(chan error, 1)
+		var acked time.Time
+		go func() {
+			err := save(ctx)
+			acked = time.Now()
+			acks <- err
+		}()
+		seen, err := c.await(ctx, now+1)
+		if err != nil {
+			return err
+		}
+		if err := <-acks; err != nil {
+			return err
+		}
+		acknowledged, all = append(acknowledged, acked.Sub(began)), append(all, seen.Sub(began))
+		time.Sleep(20 * time.Millisecond)
+	}
+	if !count {
+		return nil
+	}
+	used := cpu(s.roots()...) - before
+	at := func(what string) string { return fmt.Sprintf("%d peers, %s", peers, what) }
+	b.add(at("acknowledged, p50"), "ms", true, s.name(), ms(percentile(acknowledged, 50)))
+	b.add(at("visible on all, p50"), "ms", true, s.name(), ms(percentile(all, 50)))
+	b.add(at("visible on all, p99"), "ms", true, s.name(), ms(percentile(all, 99)))
+	b.add(at("CPU a save, with the pauses"), "ms", true, s.name(), ms(used)/float64(saves))
+	return nil
+}
+
+// saves lets w writers save as fast as they are answered.
+func (b *run) saves(ctx context.Context, s system, w int, count bool) error {
+	type writer struct {
+		save    func(context.Context) error
+		release func()
+		took    []time.Duration
+		err     error
+	}
+	length := b.o.seconds
+	if count {
+		b.machine.quiet()
+	} else {
+		length = time.Second
+	}
+	list := make([]*writer, w)
+	for n := range list {
+		save, release, err := s.writer(n)
+		if err != nil {
+			return err
+		}
+		defer release()
+		list[n] = &writer{save: save, release: release}
+	}
+	before, began := cpu(s.roots()...), time.Now()
+	end := began.Add(length)
+	var wg sync.WaitGroup
+	for _, w := range list {
+		wg.Go(func() {
+			for last := time.Now(); last.Before(end) && ctx.Err() == nil; {
+				if w.err = w.save(ctx); w.err != nil {
+					return
+				}
+				now := time.Now()
+				w.took = append(w.took, now.Sub(last))
+				last = now
+			}
+		})
+	}
+	wg.Wait()
+	wall, used := time.Since(began), cpu(s.roots()...)-before
+	var took []time.Duration
+	for _, w := range list {
+		if w.err != nil {
+			return w.err
+		}
+		took = append(took, w.took...)
+	}
+	if !count {
+		return nil
+	}
+	at := func(what string) string { return fmt.Sprintf("3 peers, %d writers, %s", w, what) }
+	b.add(at("saves a second"), "/s", false, s.name(), float64(len(took))/wall.Seconds())
+	b.add(at("p50"), "ms", true, s.name(), ms(percentile(took, 50)))
+	b.add(at("p99"), "ms", true, s.name(), ms(percentile(took, 99)))
+	b.add(at("CPU of all servers a save"), "ms", true, s.name(), ms(used)/float64(len(took)))
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func percentile(list []time.Duration, p int) time.Duration {
+	slices.Sort(list)
+	return list[min(len(list)-1, len(list)*p/100)]
+}
