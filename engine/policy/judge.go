@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	lua "github.com/yuin/gopher-lua"
+
 	"hexad/engine"
 )
 
@@ -74,6 +76,9 @@ func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision 
 		d.Findings = []engine.Finding{{
 			ID: "cluster.reset." + d.Blocked, Severity: engine.FindingWarning, Script: by, Alarm: e.Alarm, Text: e.Text,
 		}}
+	}
+	if a == nil {
+		a = record{{"reset", lua.LString(engine.ResetNone)}}
 	}
 	q.close(a, by)
 	return d
