@@ -2,6 +2,7 @@ package appliance_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -73,9 +74,12 @@ func mark(peers []*appliancetest.Peer) marks {
 func (m marks) once(t *testing.T, p *appliancetest.Peer, ids ...int) {
 	t.Helper()
 	for _, id := range ids {
-		if raised, lowered := p.Counted(id, m[p]); raised != 1 || lowered != 1 {
-			t.Errorf("%s: alarm %d was raised %d times and lowered %d times", p.Name, id, raised, lowered)
-		}
+		p.Await(fmt.Sprintf("says that alarm %d was raised once and lowered once", id), time.Second, func() string {
+			if raised, lowered := p.Counted(id, m[p]); raised != 1 || lowered != 1 {
+				return fmt.Sprintf("raised %d times, lowered %d times", raised, lowered)
+			}
+			return ""
+		})
 	}
 }
 

@@ -105,6 +105,10 @@ func (s *Service) Targets() []engine.Member {
 // asListed is the member under the address that the list has for it; one that
 // the list does not have keeps its own.
 func (s *Service) asListed(m engine.Member, peers []string) engine.Member {
+	if own := s.indexOf(peers); m.Node == s.o.Node && own > 0 {
+		m.Address = peers[own-1] // this machine's address may be another than when it joined
+		return m
+	}
 	if entry(peers, m.Address) > 0 {
 		return m
 	}

@@ -124,8 +124,8 @@ var catalogue = map[string]Entry{
 	}},
 
 	"cluster.release.differs": {20008, false, engine.Text{
-		EN: "{peer} runs {theirs}, {other} runs {ours}. Nothing is replicated between different software versions.",
-		JA: "{peer}のバージョンは{theirs}、{other}のバージョンは{ours}です。異なるソフトウェアバージョンの間では何も複製されません。",
+		EN: "{peer} runs {theirs}, {other} runs {ours}. All peers of a cluster run the same software version.",
+		JA: "{peer}のバージョンは{theirs}、{other}のバージョンは{ours}です。クラスタのすべてのピアを同じソフトウェアバージョンにしてください。",
 	}},
 	"cluster.role.mixed": {AlarmMixedRoles, false, engine.Text{
 		EN: "{peer} is an {theirs} system and {other} an {ours} system. A cluster holds one kind only.",
