@@ -186,6 +186,7 @@ func (s *Service) heard(p *peer, f engine.Facts) {
 // judgedDifferently reports whether the rules might judge b unlike a.
 func judgedDifferently(a, b engine.Facts) bool {
 	a.Store, b.Store = engine.StoreFacts{}, engine.StoreFacts{}
+	a.Policy, b.Policy = engine.PolicyFacts{}, engine.PolicyFacts{} // counts decisions: each judgement would cause the next
 	a.RTTs, b.RTTs = nil, nil
 	a.NTP.OffsetMS, b.NTP.OffsetMS = 0, 0
 	x, _ := json.Marshal(a)
