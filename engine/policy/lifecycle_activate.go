@@ -214,17 +214,23 @@ func (l *Lifecycle) takeBack(ctx context.Context, pin engine.PolicyPin, count, r
 	}
 }
 
-// previous is the item that a script had before version, in what was active then.
+// previous is the item that a script had before version came into effect, on
+// the way that led to the active revision; false when it had none. What was rolled back
+// lies beside that way.
 func previous(book engine.PolicyBook, script, version string) (engine.PolicyItem, bool) {
-	for _, r := range book.Revisions {
-		if r.Activated.IsZero() || r.State == engine.PolicyActive {
-			continue
+	r := book.Active()
+	for {
+		i := slices.IndexFunc(r.Items, func(i engine.PolicyItem) bool { return i.Name == script })
+		switch {
+		case i < 0:
+			return engine.PolicyItem{}, false
+		case r.Items[i].SHA256 != version:
+			return r.Items[i], true
 		}
-		for _, i := range r.Items {
-			if i.Name == script && i.SHA256 != version {
-				return i, true
-			}
+		before, ok := book.Revision(r.BasedOn)
+		if !ok || before.Number >= r.Number {
+			return engine.PolicyItem{}, false
 		}
+		r = before
 	}
-	return engine.PolicyItem{}, false
 }
