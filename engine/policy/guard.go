@@ -9,7 +9,7 @@ import (
 
 // guards are the functions that the rewrite calls.
 var guards = map[string]function{
-	fnSet: guardSet, fnConcat: guardConcat, fnTable: guardTable, fnClosure: guardClosure, fnAnswer: guardAnswer,
+	fnSet: guardSet, fnConcat: guardConcat, fnTable: guardTable, fnClosure: guardClosure, fnAnswer: guardAnswer, fnFalse: guardFalse,
 }
 
 func guardSet(st *state, L *lua.LState) int {
@@ -87,4 +87,9 @@ func guardTable(st *state, L *lua.LState) int {
 func guardClosure(st *state, L *lua.LState) int {
 	st.b.charge(L, 256)
 	return L.GetTop()
+}
+
+func guardFalse(_ *state, L *lua.LState) int {
+	L.Push(lua.LFalse)
+	return 1
 }

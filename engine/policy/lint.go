@@ -25,6 +25,7 @@ const (
 	fnTable   = "(table)"
 	fnClosure = "(closure)"
 	fnAnswer  = "(answer)"
+	fnFalse   = "(false)"
 )
 
 // refused gives the names that people expect and do not find a better answer
@@ -178,15 +179,15 @@ func (l *linter) statement(s ast.Stmt) ast.Stmt {
 	case *ast.DoBlockStmt:
 		s.Stmts = l.block(s.Stmts)
 	case *ast.WhileStmt:
-		s.Condition = l.expr(s.Condition)
+		s.Condition = never(l.expr(s.Condition))
 		s.Stmts = l.block(s.Stmts)
 	case *ast.RepeatStmt:
 		l.open()
 		s.Stmts = l.statements(s.Stmts)
-		s.Condition = l.expr(s.Condition) // sees the body's locals
+		s.Condition = never(l.expr(s.Condition)) // sees the body's locals
 		l.close()
 	case *ast.IfStmt:
-		s.Condition = l.expr(s.Condition)
+		s.Condition = never(l.expr(s.Condition))
 		s.Then = l.block(s.Then)
 		s.Else = l.block(s.Else)
 	case *ast.NumberForStmt:

@@ -34,7 +34,7 @@ func (l *linter) expr(e ast.Expr) ast.Expr {
 		}
 		l.call(e)
 	case *ast.LogicalOpExpr:
-		e.Lhs, e.Rhs = l.expr(e.Lhs), l.expr(e.Rhs)
+		e.Lhs, e.Rhs = never(l.expr(e.Lhs)), l.expr(e.Rhs)
 	case *ast.RelationalOpExpr:
 		e.Lhs, e.Rhs = l.expr(e.Lhs), l.expr(e.Rhs)
 	case *ast.ArithmeticOpExpr:
@@ -50,6 +50,21 @@ func (l *linter) expr(e ast.Expr) ast.Expr {
 	case *ast.FunctionExpr:
 		l.function(e)
 		return call(e, fnClosure, e)
+	}
+	return e
+}
+
+// never puts a call in place of a condition that is false as it stands: for
+// those the compiler makes a jump that its own peephole then takes apart, and
+// what follows in a loop goes wrong.
+func never(e ast.Expr) ast.Expr {
+	switch c := e.(type) {
+	case *ast.FalseExpr, *ast.NilExpr:
+		return call(e, fnFalse)
+	case *ast.UnaryNotOpExpr:
+		c.Expr = never(c.Expr)
+	case *ast.LogicalOpExpr:
+		c.Lhs, c.Rhs = never(c.Lhs), never(c.Rhs)
 	}
 	return e
 }
