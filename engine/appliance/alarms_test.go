@@ -117,6 +117,8 @@ var provocations = []provocation{
 	{id: 15005, shown: "TestDamagedClusterDatabase, TestFullDisk"},
 	{id: 15008, shown: "TestDamagedLocalDatabase"},
 	{id: 15013, shown: "TestFactoryReset"},
+	{id: 70011, cause: "an option key is on one peer only", lower: "it is deleted there",
+		fault: own(`xCommand OptionKeyAdd Key: "116341P00-1-0A1B2C3D"`), heal: own(`xCommand OptionKeyDelete OptionKeyId: 1`)},
 	{id: 40049, shown: "TestStory: until certificates are enforced"},
 }
 

@@ -147,4 +147,5 @@ func TestJoinWithToken(t *testing.T) {
 	for _, p := range peers {
 		p.Calm(8 * time.Second)
 	}
+	changeOfPrimary(t, peers) // of two, where one voter hands over to the other
 }

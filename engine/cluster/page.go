@@ -399,10 +399,10 @@ func (s *Service) followTLS(ctx context.Context, mode engine.TLSMode) {
 		s.o.Log.Error("TLS verification mode not kept", "module", "cluster", "err", err)
 		return
 	}
-	s.setPage(page)
 	for _, e := range s.o.Lines.TLSChanged(old, mode, false) {
-		s.o.Emit(e)
+		s.o.Emit(e) // before the alarms that follow
 	}
+	s.setPage(page)
 }
 
 // OpenWindow lets unknown keys of listed peers be pinned for ten more minutes.
