@@ -1,6 +1,10 @@
 package policy
 
-import "hexad/engine"
+import (
+	"encoding/json"
+
+	"hexad/engine"
+)
 
 // Declaration is what a script says of itself in policy{…}.
 type Declaration struct {
@@ -34,3 +38,7 @@ func Declares(s Script) (Declaration, error) {
 func both(text map[string]any) engine.Text {
 	return engine.Text{EN: str(text["en"]), JA: str(text["ja"])}
 }
+
+// AnswerKind says in a few words what kind of answer a decision has, for lists:
+// "no findings", the findings' ids, or the fields that matter.
+func AnswerKind(answer json.RawMessage) string { return kindOf(answer) }

@@ -53,8 +53,8 @@ func (l *Lifecycle) List(ctx context.Context) ([]Listed, error) {
 			}
 			one.Order = item.Order
 		}
-		if d, err := declarationOf(s); err == nil {
-			one.Hook = d.Hook
+		if d, err := Declares(s); err == nil {
+			one.Hook, one.Title = d.Hook, d.Title
 			if one.Order == 0 {
 				one.Order = d.Order
 			}

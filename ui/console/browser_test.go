@@ -200,9 +200,9 @@ func TestPictures(t *testing.T) {
 	}
 	test := chromedp.Click(chromedp.CSS("button[value=test]"))
 	for name, width := range map[string]int64{"policytest-light": 1280, "policytest-narrow": 320} {
-		shot(name, "/policies/edit?name=site_rule", width, false, "", test, chromedp.WaitVisible(chromedp.CSS("#result")))
+		shot(name, "/policies/edit?name=site_rule", width, false, "", test, sees("#result", "1 passed"))
 	}
-	shot("policytest-dark", "/policies/edit?name=site_rule", 1280, true, "", test, chromedp.WaitVisible(chromedp.CSS("#result")))
+	shot("policytest-dark", "/policies/edit?name=site_rule", 1280, true, "", test, sees("#result", "1 passed"))
 	shot("overview-narrow-dark-ja", "/", 320, true, "ja")
 	shot("overview-wide", "/", 1800, false, "en")
 	a.change(func() {

@@ -80,7 +80,7 @@ func (a *appliance) policyCommand(call command.Call) (command.Result, error) {
 		if err := json.Unmarshal([]byte(call.Body), &files); err != nil {
 			return command.Result{}, err
 		}
-		data = policy.CheckAll([]policy.Script{{Name: files[0].Name, Source: files[0].Source, Tests: files[0].Tests}}, nil, policy.TestOptions{Cover: call.Name == "PolicyTest"})
+		data = policy.CheckAll([]policy.Script{{Name: files[0].Name, Source: files[0].Source, Tests: files[0].Tests}}, nil, policy.TestOptions{Cover: call.Args["Cover"] == "True"})
 	case "PolicyPut":
 		var files []policy.SourceFile
 		if err := json.Unmarshal([]byte(call.Body), &files); err != nil {

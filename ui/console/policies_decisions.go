@@ -12,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"hexad/engine"
 	"hexad/engine/policy"
 )
 
@@ -79,15 +80,27 @@ func (s *Server) decisionsPage(c echo.Context) error {
 		return s.render(c, refused(&p.PolicyFrame, err), "policydecisions", p)
 	}
 	for _, d := range decisions {
-		p.Decisions = append(p.Decisions, decisionView(d))
+		v := decisionView(d)
+		v.Short = s.answerKind(p.Lang, v.Short)
+		p.Decisions = append(p.Decisions, v)
 	}
 	return s.render(c, http.StatusOK, "policydecisions", p)
+}
+
+// answerKind is what AnswerKind says, its own words in the reader's language;
+// ids and fields are the same in every one.
+func (s *Server) answerKind(l engine.Language, kind string) string {
+	words := map[string]string{"no findings": "answerkind.no_findings", "nothing": "answerkind.nothing", "answer": "answerkind.other"}
+	if key, ok := words[kind]; ok {
+		return s.pages.texts[l].say(key)
+	}
+	return kind
 }
 
 func decisionView(d policy.Decision) DecisionView {
 	v := DecisionView{ID: d.ID, At: d.At, Hook: d.Hook, Revision: d.Revision, Script: d.Script, Degraded: d.Degraded,
 		Took: strconv.FormatFloat(float64(d.Took.Microseconds())/1000, 'f', -1, 64), Instructions: d.Instructions,
-		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(plain.Replace(string(d.Answer)), 100),
+		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(policy.AnswerKind(d.Answer), 160),
 		URL: "/policies/decision?id=" + url.QueryEscape(d.ID)}
 	for _, step := range d.Steps {
 		one := StepView{Script: step.Script, Version: step.Version, Outcome: outcomeBadge(step.Outcome), Detail: step.Detail, Answer: shortened(plain.Replace(string(step.Answer)), 300)}

@@ -137,8 +137,11 @@ func (s *Server) edit(c echo.Context) error {
 	if p.Did != "test" {
 		p.Did = "check"
 	}
-	name := map[string]string{"check": "PolicyCheck", "test": "PolicyTest"}[p.Did]
-	result, err := s.runWith(c, name, map[string]string{}, []policy.SourceFile{file})
+	name, args := "PolicyCheck", map[string]string{}
+	if p.Did == "test" {
+		name, args = "PolicyTest", map[string]string{"Cover": "True"}
+	}
+	result, err := s.runWith(c, name, args, []policy.SourceFile{file})
 	var checked policy.Checked
 	if err == nil {
 		err = decode(result.Data, &checked)

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
@@ -18,6 +19,7 @@ type RevisionsPage struct {
 	Drafts    []policy.Listed // what the next revision takes
 	Data      int             // rows of tables that it takes
 	Staged    *RevisionRow
+	Held      bool // the staged revision holds all of that already
 	Active    int64
 	Before    int64 // the revision that was active before, -1 for none
 	Comment   string
@@ -92,7 +94,11 @@ func (s *Server) revisions(c echo.Context) (RevisionsPage, error) {
 			}
 		}
 	}
-	return p, s.drafted(c, &p)
+	err := s.drafted(c, &p)
+	p.Held = p.Staged != nil && p.Data == 0 && len(p.Drafts) > 0 && !slices.ContainsFunc(p.Drafts, func(l policy.Listed) bool {
+		return !slices.ContainsFunc(p.Staged.Items, func(i engine.PolicyItem) bool { return i.Name == l.Name && i.SHA256 == l.Draft })
+	})
+	return p, err
 }
 
 // drafted finds what the next revision would take.
@@ -178,6 +184,9 @@ func (s *Server) dryRun(c echo.Context, since, revision string) error {
 	var run policy.DryRun
 	if err := s.askPolicy(c, &run, "PolicyDryRun", args); err != nil {
 		return s.render(c, refused(&p.PolicyFrame, err), "policyrevisions", p)
+	}
+	for i, d := range run.Differences {
+		run.Differences[i].Was, run.Differences[i].Is = s.answerKind(p.Lang, d.Was), s.answerKind(p.Lang, d.Is)
 	}
 	p.DryRun = &run
 	return s.render(c, http.StatusOK, "policyrevisions", p)
