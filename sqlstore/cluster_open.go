@@ -240,6 +240,16 @@ func (c *Cluster) swap(g engine.Generation, open func() (*raftStore, error)) (*r
 	return s, nil
 }
 
+// Refuse notes why the store of generation g is not to be opened, as if opening
+// it had found it damaged: Status says Failed.
+func (c *Cluster) Refuse(g engine.Generation, why error) error {
+	err := damaged(c.o.directory(g), why)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = err
+	return err
+}
+
 // settle waits until the store of a sole voter has applied its log and can be
 // written. In other groups that takes the contact with the leader.
 func (s *raftStore) settle(ctx context.Context, node string) error {
@@ -289,6 +299,9 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 	}
 	if record.State == complete && s.raft.LastIndex() == 0 {
 		return nil, damaged(dir, errors.Join(errors.New("the Raft log is empty"), s.close()))
+	}
+	if last := s.raft.LastIndex(); record.State == complete && last < s.copied {
+		return nil, damaged(dir, errors.Join(fmt.Errorf("the Raft log ends at entry %d, but entry %d had been carried out", last, s.copied), s.close()))
 	}
 	return s, nil
 }

@@ -32,6 +32,9 @@ func wholeLog(path string) error {
 	if err != nil {
 		return err
 	}
+	if info.Size() == 0 { // bbolt would begin a new one
+		return fmt.Errorf("damaged: %s is empty", path)
+	}
 	if want := boltSize(f); info.Size() < want {
 		return fmt.Errorf("damaged: %s has %d bytes of %d", path, info.Size(), want)
 	}

@@ -1,12 +1,14 @@
 package appliance_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,144 +16,285 @@ import (
 	"hexad/engine/appliance/appliancetest"
 )
 
-// single is a cluster of one that runs.
-func single(t *testing.T, network int, args ...string) *appliancetest.Peer {
-	t.Helper()
-	return appliancetest.Cluster(t, network, 1, args...)[0]
+// damage is what is done to one file of a data directory.
+type damage struct {
+	name string
+	file string // below the data directory, * as in a shell
+	do   func(t *testing.T, path string)
 }
 
-// ended waits until a process has ended by itself, which one that starts
-// itself again and again does not.
-func ended(t *testing.T, p *appliancetest.Peer) {
+func gone(t *testing.T, path string) {
 	t.Helper()
-	select {
-	case <-p.Ended():
-	case <-time.After(10 * time.Second):
-		t.Fatalf("%s goes on:\n%s", p.Name, p.Log())
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// TestDamagedClusterDatabase: it starts, says so, and does not begin anew.
+func halved(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Truncate(path, info.Size()/2+100)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func emptied(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flipped inverts a run of bytes at a part of the file, counted in hundredths.
+func flipped(at, length int) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := len(text) * at / 100
+		for i := range text[from:min(from+length, len(text))] {
+			text[from+i] ^= 0xff
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// spoiled replaces a text by bytes that are none.
+func spoiled(text string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		t.Helper()
+		file, err := os.ReadFile(path)
+		if err == nil && !bytes.Contains(file, []byte(text)) {
+			err = fmt.Errorf("there is no %q in %s", text, path)
+		}
+		if err == nil {
+			err = os.WriteFile(path, bytes.ReplaceAll(file, []byte(text), bytes.Repeat([]byte{0xff}, len(text))), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// copied is a peer of its own with a copy of the data of a stopped one.
+func copied(t *testing.T, from *appliancetest.Peer, address string) *appliancetest.Peer {
+	t.Helper()
+	p := appliancetest.New(t, 1, address)
+	if err := os.CopyFS(p.Dir, os.DirFS(from.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"system.key", "local.db"} {
+		if err := os.Chmod(filepath.Join(p.Dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// aged is a stopped peer whose database has a snapshot, with the zone "kept",
+// and a log with the zone "newest" behind it.
+func aged(t *testing.T, address string) *appliancetest.Peer {
+	t.Helper()
+	p := appliancetest.New(t, 1, address).Up()
+	p.Prepare()
+	p.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
+	p.Stop()
+	refound(t, p, "gen2")
+	p.Up()
+	p.Prepare()
+	p.Exec(`xCommand ZoneAdd ZoneName: "newest" Type: Neighbor`)
+	p.Stop()
+	if err := os.RemoveAll(filepath.Join(p.Dir, "reset")); err != nil { // large, and not of interest
+		t.Fatal(err)
+	}
+	return p
+}
+
+// do finds the file and damages it.
+func (d damage) of(t *testing.T, p *appliancetest.Peer) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(p.Dir, d.file))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%s: found %v, %v", d.file, found, err)
+	}
+	d.do(t, found[0])
+	return found[0]
+}
+
+// TestDamagedClusterDatabase: a peer whose copy of the database is damaged says
+// so and serves what does not need it; or it has everything. Never is there an
+// empty configuration without a word.
 func TestDamagedClusterDatabase(t *testing.T) {
-	for i, damage := range []struct {
-		name string
-		do   func(t *testing.T, store string)
-	}{
-		{"the log is cut short", func(t *testing.T, store string) { truncate(t, store, "raft.db") }},
-		{"the directory is gone", func(t *testing.T, store string) {
-			if err := os.RemoveAll(store); err != nil {
-				t.Fatal(err)
-			}
-		}},
-	} {
-		t.Run(damage.name, func(t *testing.T) {
+	t.Parallel()
+	from := aged(t, "127.0.62.250")
+	fatal := []damage{
+		{"the log is cut short", "cluster/2-gen2/raft.db", halved},
+		{"the log is empty", "cluster/2-gen2/raft.db", emptied},
+		{"the log is gone", "cluster/2-gen2/raft.db", gone},
+		{"the beginning of the log is changed", "cluster/2-gen2/raft.db", flipped(0, 20000)},
+		{"an entry of the log is changed", "cluster/2-gen2/raft.db", spoiled("newest")}, // found as it is carried out
+		{"the directory is gone", "cluster/2-gen2", gone},
+		{"all copies are gone", "cluster", gone},
+		{"the description is changed", "cluster/2-gen2/store.json", flipped(10, 50)},
+		{"the beginning of the snapshot is changed", "cluster/2-gen2/rsnapshots/*.db", flipped(0, 4096)},
+		{"the snapshot is cut short", "cluster/2-gen2/rsnapshots/*.db", halved},
+		{"the snapshot is gone", "cluster/2-gen2/rsnapshots/*.db", gone},
+	}
+	for i, d := range fatal {
+		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			p := single(t, 38+i)
-			p.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
-			p.Stop()
-			damage.do(t, filepath.Join(p.Dir, "cluster"))
+			p := copied(t, from, fmt.Sprintf("127.0.62.%d", i+1))
+			d.of(t, p)
 			p.Up()
-			p.AwaitAlarm(15005, true, 5*time.Second)
-			v := p.View()
-			if v.Database != "Failed" || v.Writable || v.ReadOnly == "" {
-				t.Errorf("the page says database %q, writable %v (%s)", v.Database, v.Writable, v.ReadOnly)
+			withoutDatabase(t, p)
+		})
+	}
+	perhaps := []damage{ // a check finds it, or it does not matter
+		{"the middle of the log is changed", "cluster/2-gen2/raft.db", flipped(50, 64)},
+		{"the end of the log is changed", "cluster/2-gen2/raft.db", flipped(90, 4096)},
+		{"one byte of the snapshot is changed", "cluster/2-gen2/rsnapshots/*.db", flipped(60, 1)},
+		{"the list of snapshots is changed", "cluster/2-gen2/rsnapshots/*/meta.json", flipped(40, 20)},
+		{"the database file is changed", "cluster/2-gen2/db.sqlite", flipped(0, 100000)},
+		{"the database file is gone", "cluster/2-gen2/db.sqlite", gone},
+	}
+	for i, d := range perhaps {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			p := copied(t, from, fmt.Sprintf("127.0.62.%d", i+101))
+			d.of(t, p)
+			p.Up()
+			if p.View().Database == "Failed" {
+				withoutDatabase(t, p)
+				return
 			}
-			if e := p.Refused(`xCommand ZoneAdd ZoneName: "new" Type: Neighbor`); e.Code != engine.Unavailable {
-				t.Errorf("saving is refused with %s: %v", e.Code, e)
-			}
-			if len(v.Entered.Peers) != 1 {
-				t.Errorf("the clustering page is lost: %+v", v.Entered)
+			if got := zones(p); !strings.Contains(got, "kept") || !strings.Contains(got, "newest") {
+				t.Errorf("database %s, zones:\n%s", p.View().Database, got)
 			}
 		})
 	}
 }
 
-// truncate cuts every file of a name below dir to half.
-func truncate(t *testing.T, dir, name string) {
+// withoutDatabase looks that a peer without its copy of the cluster's database
+// says so everywhere and serves everything else.
+func withoutDatabase(t *testing.T, p *appliancetest.Peer) {
 	t.Helper()
-	found := 0
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.Name() != name {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		found++
-		return os.Truncate(path, info.Size()/2+100)
-	})
-	if err != nil || found == 0 {
-		t.Fatalf("%d files %s below %s: %v", found, name, dir, err)
+	p.AwaitAlarm(15005, true, 3*time.Second)
+	store := filepath.Join(p.Dir, "cluster", "2-gen2")
+	if d := p.Detail(15005); !strings.Contains(d, store) {
+		t.Errorf("15005 says %q, want the directory", d)
 	}
+	v := p.View()
+	if v.Database != "Failed" || v.Writable || !strings.Contains(v.ReadOnly, "failed") {
+		t.Errorf("the page says database %q, writable %v (%s)", v.Database, v.Writable, v.ReadOnly)
+	}
+	if e := p.Refused(`xCommand ZoneAdd ZoneName: "new" Type: Neighbor`); e.Code != engine.Unavailable || e.Remedy == "" {
+		t.Errorf("saving is refused with %s: %v", e.Code, e)
+	}
+	if lines, err := p.Try(`xCommand SQL Statement: "SELECT count(*) FROM diag_zone"`); err == nil {
+		t.Errorf("the database answers %q", lines)
+	}
+	if lines, err := p.Try("xConfiguration Zones Zone"); err == nil && !strings.Contains(strings.Join(lines, "\n"), "database") {
+		t.Errorf("the zones are listed without a word: %q", lines)
+	}
+	p.Exec(`xConfiguration SystemUnit Name: "still mine"`)
+	if got := p.Exec("xConfiguration SystemUnit Name"); !strings.Contains(got, "still mine") {
+		t.Errorf("the system name is %s", got)
+	}
+	b := p.Browser()
+	if status, body := b.Get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, store) {
+		t.Errorf("/readyz is %d: %s", status, body)
+	}
+	if !b.SignIn(appliancetest.Password) {
+		t.Error("nobody can sign in at the console")
+	}
+	for _, page := range []string{"/", "/clustering", "/alarms", "/configuration", "/events"} {
+		if status, body := b.Get(page); status != http.StatusOK || page == "/alarms" && !strings.Contains(body, "15005") {
+			t.Errorf("%s is %d:\n%.2000s", page, status, body)
+		}
+	}
+}
+
+// TestDamagedMember: the others show whose database failed, and go on.
+func TestDamagedMember(t *testing.T) {
+	t.Parallel()
+	peers := appliancetest.Cluster(t, 63, 2)
+	b := peers[1]
+	b.Stop()
+	damage{"", "cluster/*/raft.db", halved}.ofLast(t, b)
+	b.Up()
+	b.AwaitAlarm(15005, true, 3*time.Second)
+	peers[0].Await("shows the failed database", 5*time.Second, func() string {
+		if v := peers[0].Entry(b.Address); v.Database != "Failed" {
+			return fmt.Sprintf("%+v", v)
+		}
+		return ""
+	})
+	peers[0].Exec(`xCommand ZoneAdd ZoneName: "meanwhile" Type: Neighbor`)
+	if got := b.Refused(`xCommand ZoneAdd ZoneName: "new" Type: Neighbor`); got == nil {
+		t.Error("a peer without a database saves")
+	}
+}
+
+// ofLast damages the file of the newest generation.
+func (d damage) ofLast(t *testing.T, p *appliancetest.Peer) {
+	t.Helper()
+	var dir string
+	appliancetest.Offline(t, p, storeDir(&dir))
+	d.do(t, filepath.Join(dir, "raft.db"))
 }
 
 // TestDamagedLocalDatabase: without it nothing can be said of this peer, so it
 // ends, says why, and does not try again.
 func TestDamagedLocalDatabase(t *testing.T) {
 	t.Parallel()
-	p := single(t, 40)
-	p.Stop()
-	file := filepath.Join(p.Dir, "local.db")
-	for _, name := range []string{file + "-wal", file + "-shm"} {
-		_ = os.Remove(name)
-	}
-	if err := os.WriteFile(file, []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {
+	from := appliancetest.New(t, 1, "127.0.64.250").Up()
+	from.Exec(`xConfiguration SystemUnit Name: "mine"`)
+	from.Stop()
+	if err := os.RemoveAll(filepath.Join(from.Dir, "reset")); err != nil {
 		t.Fatal(err)
 	}
-	mark := len(p.Log())
-	p.Start()
-	ended(t, p)
-	log := p.Log()[mark:]
-	if !strings.Contains(log, file) || !strings.Contains(log, `Id="15008"`) {
-		t.Errorf("it says\n%s", log)
+	for i, d := range []damage{
+		{"cut short", "local.db", halved},
+		{"empty", "local.db", emptied},
+		{"gone", "local.db", gone},
+		{"its beginning is changed", "local.db", flipped(0, 100)},
+		{"a page is changed", "local.db", flipped(50, 4096)},
+		{"the key is gone", "system.key", gone},
+		{"the key is another", "system.key", flipped(0, 32)},
+		{"the key is cut short", "system.key", func(t *testing.T, path string) {
+			if err := os.Truncate(path, 7); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			p := copied(t, from, fmt.Sprintf("127.0.64.%d", i+1))
+			path := d.of(t, p)
+			p.Start()
+			if status := p.AwaitEnd(5 * time.Second); status != 1 {
+				t.Errorf("exit status %d, want 1", status)
+			}
+			log := p.Log()
+			if n := strings.Count(log, `Event="Alarm Raised" Id="15008"`); n != 1 || strings.Contains(log, "starting it again") {
+				t.Errorf("%d lines of 15008, want 1, and no other start:\n%s", n, log)
+			}
+			i := strings.Index(log, "hexad: the")
+			if i < 0 || !strings.Contains(log[i:], path) || !strings.Contains(log[i:], "backup") {
+				t.Errorf("want the file %s and what to do in\n%s", path, log)
+			}
+			if _, err := os.Stat(path); d.name == "gone" && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a new %s was made", path)
+			}
+		})
 	}
-	if n := strings.Count(log, `Id="15008"`); n > 1 {
-		t.Errorf("it started %d times", n)
-	}
-}
-
-// TestFullDisk: saving says so and works again when there is room.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=48m"); err != nil {
-		t.Skipf("a file system of its own cannot be mounted: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
-	p := appliancetest.New(t, 1, "127.0.41.1")
-	p.Dir = filepath.Join(dir, "data")
-	appliancetest.Form(t, []*appliancetest.Peer{p})
-	ballast := filepath.Join(dir, "ballast")
-	fill(t, ballast)
-	p.Await("refuses to save", 30*time.Second, func() string {
-		_, err := p.Try(`xCommand ZoneAdd ZoneName: "` + strings.Repeat("x", 20) + time.Now().Format("150405.000") + `" Type: Neighbor`)
-		var e *engine.Error
-		if errors.As(err, &e) && e.Code == engine.Unavailable && e.Remedy != "" {
-			return ""
-		}
-		fill(t, ballast)
-		return "it answers: " + why(err)
-	})
-	p.AwaitAlarm(15005, true, 10*time.Second)
-	if err := os.Remove(ballast); err != nil {
-		t.Fatal(err)
-	}
-	p.Await("saves again", 30*time.Second, func() string {
-		_, err := p.Try(`xCommand ZoneAdd ZoneName: "roomy" Type: Neighbor`)
-		if err != nil && strings.Contains(zones(p), "roomy") {
-			return "" // an earlier try was carried out
-		}
-		return why(err)
-	})
-	p.AwaitAlarm(15005, false, 20*time.Second)
-}
-
-func why(err error) string {
-	if err != nil {
-		return err.Error()
-	}
-	return ""
 }
 
 // fill takes all the room that is left.
@@ -162,11 +305,11 @@ func fill(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	block := slices.Repeat([]byte{'x'}, 4096)
+	block := bytes.Repeat([]byte{'x'}, 4096)
 	for err == nil {
 		_, err = f.Write(block)
 	}
-	if !errors.Is(err, syscall.ENOSPC) {
+	if !full(err) {
 		t.Fatal(err)
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"hexad/engine"
@@ -19,7 +23,8 @@ const upkeepEvery = 5 * time.Second
 // local.db while the database is not open.
 type store struct {
 	*sqlstore.Cluster
-	a *appliance
+	a       *appliance
+	opening atomic.Bool // not known yet to be sound
 }
 
 // Agreed is what the cluster agreed on. Until the group has confirmed what this
@@ -79,6 +84,9 @@ func (a *appliance) openStore() {
 // directory that is gone later is damage and not a first start.
 func (a *appliance) startStore(ctx context.Context) error {
 	id := a.identity.now()
+	if err := a.beginOpening(id.Generation); err != nil {
+		return fmt.Errorf("open the cluster database: %w", err)
+	}
 	err := a.store.Open(ctx, id.Generation)
 	if engine.CodeOf(err) == engine.NotFound && id.StoreDir == "" {
 		self := engine.Member{Node: id.Node, Address: a.o.Address, Fingerprint: a.link.Credentials().Fingerprint(), Release: a.o.Release}
@@ -89,7 +97,41 @@ func (a *appliance) startStore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the cluster database: %w", err)
 	}
+	a.endOpening()
 	return a.seed(ctx)
+}
+
+// openingFile counts the processes in a row that ended by themselves before
+// the cluster database was known to be sound: some damage is found only by Raft
+// as it carries out the log, and ends the process.
+const (
+	openingFile = "cluster.opening"
+	openingMost = 3
+)
+
+// beginOpening refuses the store after openingMost such ends, until a restart
+// that somebody asks for.
+func (a *appliance) beginOpening(g engine.Generation) error {
+	path := filepath.Join(a.o.DataDir, openingFile)
+	ended := 0
+	if text, err := os.ReadFile(path); err == nil && a.o.Crashes > 0 {
+		ended, _ = strconv.Atoi(string(text)) // 0 when it is cut short
+	}
+	if ended >= openingMost {
+		return a.store.Refuse(g, fmt.Errorf("the process ended %d times while it carried out the log: %s", ended, a.o.Cause))
+	}
+	if err := os.WriteFile(path, []byte(strconv.Itoa(ended+1)), 0o600); err != nil {
+		a.log.Debug("begin of opening not noted", "module", "clusterdb", "err", err)
+	}
+	a.store.opening.Store(true)
+	return nil
+}
+
+// endOpening notes that all of the log was carried out, once it was.
+func (a *appliance) endOpening() {
+	if a.store.opening.Load() && a.store.Status().Caught && a.store.opening.Swap(false) {
+		_ = os.Remove(filepath.Join(a.o.DataDir, openingFile)) // what stays counts only if the process ends by itself
+	}
 }
 
 // Alarms of the databases. Source: reference 4.3.
@@ -132,6 +174,7 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
 	a.applied.Store(n.Index)
+	a.endOpening()
 	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
 	a.lifecycle.Changed()
