@@ -16,6 +16,7 @@ type ClusterView struct {
 	Primary        string     `json:"primary"`         // node id of the agreed primary
 	PrimaryAddress string     `json:"primary_address"` // its address
 	PrimaryHere    bool       `json:"primary_here"`
+	Leader         string     `json:"leader"`   // address of the peer that leads the database now, "" when none does
 	Writable       bool       `json:"writable"` // configuration can be saved here now
 	ReadOnly       string     `json:"read_only,omitempty"`
 	Database       string     `json:"database"` // cluster database status: Active, Synchronizing, Inactive, Failed

@@ -195,6 +195,9 @@ func (a *appliance) reported(c link.Contact) {
 		a.cluster.TurnedAway(c.Address, c.Err)
 	}
 	kind, ok := refusals[c.Refusal]
+	if c.Refusal == link.Removed && c.Remote.Refusal != link.Removed {
+		return // this system refuses the removed peer; it was not removed itself
+	}
 	if !ok {
 		return
 	}

@@ -22,6 +22,9 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 		Database: servers.State, Synchronised: self.Store.Synchronised, MappingMode: mode, Mappings: mappings,
 		Restart: s.RestartReasons(), Reset: s.resetNow(page.Reset),
 	}
+	if servers.Leader != "" {
+		v.Leader = s.addressOf(servers.Leader)
+	}
 	if v.PrimaryHere {
 		v.Synchronised = time.Now().UTC()
 	}

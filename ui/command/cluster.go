@@ -152,10 +152,36 @@ func (t *Table) checkBase(ctx context.Context, base int64) error {
 		return nil
 	}
 	if now := t.parts.Cluster.View(ctx).Revision; now != base {
-		return engine.Errorf(engine.Conflict, "the configuration changed since revision %d: it is at revision %d now", base, now).
-			With("revision", "look at it again, then repeat the change")
+		return t.outdated(ctx, base, now, "look at it again, then repeat the change")
 	}
 	return nil
+}
+
+// outdated is the refusal of what was decided on revision base; it names who
+// changed what since, the newest first.
+func (t *Table) outdated(ctx context.Context, base, now int64, remedy string) error {
+	text := fmt.Sprintf("the configuration changed since revision %d: it is at revision %d now", base, now)
+	const told = 3
+	var entries []engine.HistoryEntry
+	if t.parts.History != nil && base < now {
+		entries, _ = t.parts.History.History(ctx, base, 0, told) // without it the refusal stands as well
+	}
+	for _, e := range entries {
+		text += fmt.Sprintf("; %s changed %s on %s at %s", e.Actor.User, e.Path, t.peerNamed(ctx, e.Peer), e.Time.Format("15:04:05 UTC"))
+	}
+	return (&engine.Error{Code: engine.Conflict, Message: text}).With("revision", remedy)
+}
+
+// peerNamed is the address of a node for people, its node id when it is not listed.
+func (t *Table) peerNamed(ctx context.Context, node string) string {
+	if t.parts.Cluster != nil {
+		for _, p := range t.parts.Cluster.View(ctx).Peers {
+			if p.Node == node {
+				return p.Address
+			}
+		}
+	}
+	return node
 }
 
 // outcome says how far a save has gone and what waits for a restart.

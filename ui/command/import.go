@@ -17,8 +17,7 @@ func (t *Table) importLines(ctx context.Context, call Call) (Result, error) {
 	}
 	if call.Base != 0 {
 		if now := t.parts.Configuration.Current().Revision; now != call.Base {
-			return Result{}, engine.Errorf(engine.Conflict, "the configuration changed since revision %d: it is at revision %d now", call.Base, now).
-				With("revision", "look at it again, then repeat the import")
+			return Result{}, t.outdated(ctx, call.Base, now, "look at it again, then repeat the import")
 		}
 	}
 	report, err := t.parts.Configuration.Import(ctx, call.Actor, strings.NewReader(call.Body),
