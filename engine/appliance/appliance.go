@@ -322,6 +322,7 @@ func (a *appliance) upkeep(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		a.policies.SetSituation(a.cluster.Situation())
 		if a.storeErr.Load() != nil {
 			continue
 		}

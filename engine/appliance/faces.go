@@ -22,7 +22,7 @@ func (a *appliance) openFaces(ctx context.Context) error {
 	a.table = command.New(command.Parts{
 		Cluster: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: a.config, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
-		Journal: journal{a}, Policies: a.lifecycle, Audit: a.audits.add,
+		Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, Audit: a.audits.add,
 	})
 	a.shell = shell.New(a.o.DataDir, a.table, a.log.With("module", "shell"))
 	if err := a.shell.Open(ctx); err != nil {

@@ -25,3 +25,9 @@ func (s *Service) Told() []Told {
 	}
 	return out
 }
+
+// Situation is what the inputs of call hooks say of this peer and its cluster.
+func (s *Service) Situation() engine.Situation {
+	c := s.policyContext(s.records(s.Running().Peers))
+	return engine.Situation{Self: c.Self, Cluster: c.Cluster}
+}

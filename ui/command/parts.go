@@ -12,6 +12,8 @@ import (
 // Cluster is the clustering page and what it starts.
 type Cluster interface {
 	View(ctx context.Context) engine.ClusterView
+	// Pending is the part of the view that precedes every answer; it is cheap.
+	Pending() (restart []string, reset *engine.Reset)
 	// Save stores page as this peer's entered page.
 	// Errors: Invalid, Denied (with the findings), Conflict, Unavailable.
 	Save(ctx context.Context, actor engine.Actor, page engine.Clustering) (engine.ClusteringSaved, error)
@@ -102,5 +104,6 @@ type Parts struct {
 	Accounts      Accounts
 	Journal       Journal
 	Policies      *policy.Lifecycle
+	Roster        Roster
 	Audit         func(context.Context, Audited)
 }

@@ -56,12 +56,16 @@ func (t *Table) dnsLookup() *Entry {
 }
 
 func (t *Table) passwordSet() *Entry {
+	names := oneOf("admin")
+	if t.parts.Roster != nil {
+		names = chars(1, 32)
+	}
 	return &Entry{Group: XCommand, Name: "AccountPasswordSet", Role: Administrator, Writes: true,
 		Args: []Argument{
-			{Name: "Account", Space: oneOf("admin"), Default: "admin", Help: engine.Text{EN: "Account of this system", JA: "このシステムのアカウント"}},
+			{Name: "Account", Space: names, Default: "admin", Help: engine.Text{EN: "Account of this system", JA: "このシステムのアカウント"}},
 			{Name: "Password", Space: chars(8, 1024), Required: true, Secret: true, Help: engine.Text{EN: "New password, at least 8 characters", JA: "新しいパスワード(8 文字以上)"}},
 		},
-		Help:    engine.Text{EN: "Sets the administrator's password; open sessions end", JA: "管理者のパスワードを設定します。開いているセッションは終了します"},
+		Help:    engine.Text{EN: "Sets the password of an account, the administrator's without one; open sessions end", JA: "アカウント(省略時は管理者)のパスワードを設定します。開いているセッションは終了します"},
 		Example: `xCommand AccountPasswordSet Password: "correct horse battery"`,
 		run: func(ctx context.Context, call Call) (Result, error) {
 			account := call.Args["Account"]
