@@ -7,8 +7,8 @@ import (
 	"hexad/engine"
 )
 
-// Banner is what precedes every answer of the shell: an armed factory reset, a
-// database that failed, a restart that is waited for.
+// Banner is what precedes every answer of the shell: an armed factory reset,
+// a restart that is waited for.
 func (t *Table) Banner(ctx context.Context, l engine.Language) []string {
 	if t.parts.Cluster == nil {
 		return nil
@@ -28,10 +28,6 @@ func (t *Table) Banner(ctx context.Context, l engine.Language) []string {
 		if view.Reset.Blocked != "" {
 			out = append(out, "! "+say(l, engine.Text{EN: "It cannot be carried out now: ", JA: "現在は実行できません: "})+say(l, engine.ResetText(view.Reset.Blocked)))
 		}
-	}
-	if view.Database == "Failed" {
-		out = append(out, "! "+say(l, engine.Text{EN: "The cluster database of this system failed: its configuration is not shown, and cannot be saved. See the alarms.",
-			JA: "このシステムのクラスタデータベースに障害が発生しました。設定は表示されず、保存もできません。アラームを確認してください。"}))
 	}
 	if len(view.Restart) > 0 {
 		out = append(out, "! "+say(l, engine.Text{EN: "A restart is pending: ", JA: "再起動が必要です: "})+strings.Join(view.Restart, "; "))

@@ -42,7 +42,7 @@ func (t *Table) configurationEntries() []*Entry {
 				if len(call.Changes) > 0 {
 					return t.set(ctx, call)
 				}
-				return t.show(call.Args["Path"])
+				return t.show(ctx, call)
 			}},
 		{Group: XCommand, Name: "Import", Role: Administrator, Writes: true,
 			Args: []Argument{{Name: "Machine", Space: oneOf("Off", "On"), Default: "Off",
@@ -78,8 +78,8 @@ type setting struct {
 	Default bool   `json:"default"` // it was not set
 }
 
-func (t *Table) show(path string) (Result, error) {
-	view := t.parts.Configuration.Current()
+func (t *Table) show(ctx context.Context, call Call) (Result, error) {
+	path, view := call.Args["Path"], t.parts.Configuration.Current()
 	items, err := view.All(path)
 	if err != nil { // an old spelling, or a mistake
 		m, unknown := t.parts.Registry.Lookup(path)
@@ -91,6 +91,11 @@ func (t *Table) show(path string) (Result, error) {
 		}
 	}
 	result := Result{}
+	if c := t.parts.Cluster; c != nil && c.View(ctx).Database == "Failed" {
+		result.Lines = append(result.Lines, "! "+say(call.Language, engine.Text{
+			EN: "The cluster database of this system failed: what belongs to the cluster is not known here. See the alarms.",
+			JA: "このシステムのクラスタデータベースに障害が発生しました。クラスタの設定は表示されません。アラームを確認してください。"}))
+	}
 	data := make([]setting, 0, len(items))
 	for _, i := range items {
 		result.Lines = append(result.Lines, i.Line())
