@@ -313,6 +313,12 @@ func (s *Service) sameOwn(a, b engine.Clustering) bool {
 	return i > 0 && j > 0 && strings.EqualFold(a.Peers[i-1], b.Peers[j-1])
 }
 
+// Pending is the part of the view that precedes every answer: why a restart
+// is pending, the armed factory reset, the state of the database.
+func (s *Service) Pending() engine.ClusterView {
+	return engine.ClusterView{Restart: s.restartReasons(), Reset: s.resetNow(s.copyPage().Reset), Database: s.o.Group.Servers().State}
+}
+
 // RestartReasons says why a restart is pending; empty when none is.
 func (s *Service) RestartReasons() []string { return s.restartReasons() }
 

@@ -130,7 +130,7 @@ func (v *View) Delete(list string, index int) ([]engine.Change, error) {
 
 // clear unsets all that is set at an entry.
 func (v *View) clear(entry string) (out []engine.Change) {
-	for path := range v.cells {
+	for path := range v.cells.all() {
 		if strings.HasPrefix(path, entry+" ") {
 			out = append(out, engine.Change{Path: path, Delete: true})
 		}

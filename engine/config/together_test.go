@@ -162,3 +162,41 @@ func TestAGroupThatIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestViewsOfManyChanges: whatever was changed one after the other, reading
+// everything anew finds no difference.
+func TestViewsOfManyChanges(t *testing.T) {
+	t.Parallel()
+	g := fresh(t)
+	svc := config.New(load(t), g, g.stores, g.stores, nil, slog.New(slog.DiscardHandler))
+	if _, err := svc.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 400 {
+		n := i*7%90 + 1
+		changes := []engine.Change{set(fmt.Sprintf("Transform %d Pattern String", n), fmt.Sprint("p", i)), set(item(n-1), fmt.Sprint(n))}
+		if i%3 == 2 {
+			changes = nil
+			for _, v := range must(svc.Current().All(fmt.Sprintf("Transform %d", n))) {
+				if !v.Default {
+					changes = append(changes, engine.Change{Path: v.Path, Delete: true})
+				}
+			}
+		}
+		if _, err := svc.Set(t.Context(), admin, 0, changes); err != nil {
+			t.Fatal(err)
+		}
+		if i%50 == 49 {
+			if changed, err := svc.Reload(t.Context()); err != nil || len(changed) > 0 {
+				t.Fatalf("after %d changes reading anew finds %+v, %v", i+1, changed, err)
+			}
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,14 +15,8 @@ type View struct {
 	Revision   int64
 	generation string // that Revision belongs to; "" when the store has none
 	reg        *Registry
-	cells      map[string]cell  // by canonical path: what was set
+	cells      cells            // what was set
 	entries    map[string][]int // container, "Zones Zone", to its indices in order
-}
-
-// cell is a value that was set.
-type cell struct {
-	Match
-	value string
 }
 
 // ItemValue is one item of a View. Value is the real one: use Shown for people.
@@ -47,23 +40,25 @@ func newView(reg *Registry, old *View, revision int64, sources ...map[string]str
 	for _, rows := range sources {
 		size += len(rows)
 	}
-	v := &View{Revision: revision, reg: reg, cells: make(map[string]cell, size)}
+	v := &View{Revision: revision, reg: reg}
+	set := make(map[string]cell, size)
 	fresh := old == nil
 	for _, rows := range sources {
 		for path, value := range rows {
 			if old != nil {
-				if c, ok := old.cells[path]; ok {
-					v.cells[path] = cell{c.Match, value}
+				if c, ok := old.cells.get(path); ok {
+					set[path] = cell{Match: c.Match, value: value}
 					continue
 				}
 			}
 			if m, ok := reg.find(path); ok {
-				v.cells[m.Path] = cell{m, value}
+				set[m.Path] = cell{Match: m, value: value}
 				fresh = true
 			}
 		}
 	}
-	if !fresh && len(v.cells) == len(old.cells) {
+	v.cells = cells{base: set, count: len(set)}
+	if !fresh && v.cells.count == old.cells.count {
 		v.entries = old.entries // only values differ
 	} else {
 		v.number()
@@ -79,7 +74,7 @@ func (v *View) number() {
 	}
 	v.entries = map[string][]int{}
 	seen := map[place]bool{}
-	for _, c := range v.cells {
+	for _, c := range v.cells.all() {
 		for n, l := range c.Item.Lists {
 			at := place{pattern: l.Pattern}
 			copy(at.index[:], c.Index[:n+1])
@@ -116,7 +111,7 @@ func fillSlots(pattern string, index []int) string {
 //
 // Errors: those of Registry.Lookup.
 func (v *View) Get(path string) (value string, isDefault bool, err error) {
-	if c, ok := v.cells[path]; ok {
+	if c, ok := v.cells.get(path); ok {
 		return c.value, false, nil
 	}
 	m, err := v.reg.Lookup(path)
@@ -129,7 +124,7 @@ func (v *View) Get(path string) (value string, isDefault bool, err error) {
 
 // value returns what a canonical path holds, and whether it was set.
 func (v *View) value(i *Item, path string) (value string, set bool) {
-	if c, ok := v.cells[path]; ok {
+	if c, ok := v.cells.get(path); ok {
 		return c.value, true
 	}
 	return i.Default, false
@@ -137,7 +132,7 @@ func (v *View) value(i *Item, path string) (value string, set bool) {
 
 // text is the value of a path, "" when there is no such item.
 func (v *View) text(path string) string {
-	if c, ok := v.cells[path]; ok {
+	if c, ok := v.cells.get(path); ok {
 		return c.value
 	}
 	m, ok := v.reg.find(path)
@@ -221,18 +216,9 @@ func (v *View) relevant(n *node, index []int, word string) bool {
 
 // with returns the view after changes, which are checked and canonical.
 func (v *View) with(changes []Checked) *View {
-	next := &View{Revision: v.Revision, generation: v.generation, reg: v.reg, cells: maps.Clone(v.cells)}
-	renumber := false
-	for _, c := range changes {
-		_, was := next.cells[c.Path]
-		if c.unset {
-			delete(next.cells, c.Path)
-		} else {
-			next.cells[c.Path] = cell{c.Match, c.Value}
-		}
-		renumber = renumber || was == c.unset
-	}
-	if next.entries = v.entries; renumber {
+	set, other := v.cells.with(changes)
+	next := &View{Revision: v.Revision, generation: v.generation, reg: v.reg, cells: set}
+	if next.entries = v.entries; other {
 		next.number()
 	}
 	return next
@@ -248,7 +234,7 @@ func (v *View) step(step engine.ConfigurationStep) (*View, []engine.Change) {
 		if !ok {
 			return
 		}
-		old, set := v.cells[m.Path]
+		old, set := v.cells.get(m.Path)
 		if set == !unset && old.value == value {
 			return
 		}
@@ -270,13 +256,13 @@ func (v *View) step(step engine.ConfigurationStep) (*View, []engine.Change) {
 // differences lists what was set, changed or unset from v to next, by path.
 func (v *View) differences(next *View) []engine.Change {
 	var out []engine.Change
-	for path, c := range next.cells {
-		if old, ok := v.cells[path]; !ok || old.value != c.value {
+	for path, c := range next.cells.all() {
+		if old, ok := v.cells.get(path); !ok || old.value != c.value {
 			out = append(out, engine.Change{Path: path, Value: c.value})
 		}
 	}
-	for path := range v.cells {
-		if _, ok := next.cells[path]; !ok {
+	for path := range v.cells.all() {
+		if _, ok := next.cells.get(path); !ok {
 			out = append(out, engine.Change{Path: path, Delete: true})
 		}
 	}

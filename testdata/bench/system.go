@@ -266,10 +266,9 @@ func (r *rqlited) mark(writer int) string {
 func key(writer int) string { return fmt.Sprintf("%032d", writer) }
 
 func (r *rqlited) writer(n int) (func(context.Context) error, func(), error) {
-	var seq int64
 	return func(ctx context.Context) error {
-		seq++
-		return r.execute(ctx, []any{[]any{"INSERT OR REPLACE INTO kv (k, v, n) VALUES (?, ?, ?)", key(n), value(n, time.Now().UnixNano(), 256), seq}})
+		now := time.Now().UnixNano() // greater at each save, whoever saved before
+		return r.execute(ctx, []any{[]any{"INSERT OR REPLACE INTO kv (k, v, n) VALUES (?, ?, ?)", key(n), value(n, now, 256), now}})
 	}, func() {}, nil
 }
 

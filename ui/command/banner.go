@@ -7,13 +7,13 @@ import (
 	"hexad/engine"
 )
 
-// Banner is what precedes every answer of the shell: an armed factory reset,
-// a restart that is waited for.
-func (t *Table) Banner(ctx context.Context, l engine.Language) []string {
+// Banner is what precedes every answer of the shell: an armed factory reset, a
+// database that failed, a restart that is waited for.
+func (t *Table) Banner(_ context.Context, l engine.Language) []string {
 	if t.parts.Cluster == nil {
 		return nil
 	}
-	view := t.parts.Cluster.View(ctx)
+	view := t.parts.Cluster.Pending()
 	var out []string
 	if view.Reset != nil {
 		text := view.Reset.Banner.In(l, nil)

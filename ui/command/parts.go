@@ -12,8 +12,9 @@ import (
 // Cluster is the clustering page and what it starts.
 type Cluster interface {
 	View(ctx context.Context) engine.ClusterView
-	// Pending is the part of the view that precedes every answer; it is cheap.
-	Pending() (restart []string, reset *engine.Reset)
+	// Pending is the part of the view that precedes every answer (Reset,
+	// Restart, Database); it is cheap.
+	Pending() engine.ClusterView
 	// Save stores page as this peer's entered page.
 	// Errors: Invalid, Denied (with the findings), Conflict, Unavailable.
 	Save(ctx context.Context, actor engine.Actor, page engine.Clustering) (engine.ClusteringSaved, error)

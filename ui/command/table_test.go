@@ -100,6 +100,8 @@ func (p *peer) Save(_ context.Context, _ engine.Actor, page engine.Clustering) (
 	return engine.ClusteringSaved{Entered: page, Restart: p.view.Restart}, nil
 }
 
+func (p *peer) Pending() engine.ClusterView { return p.view }
+
 func (p *peer) Restart(context.Context, engine.Actor) error { p.restarts++; return nil }
 
 func (p *peer) AcceptKey(_ context.Context, _ engine.Actor, address string) error {

@@ -121,6 +121,8 @@ func (m *memory) View(context.Context) engine.ClusterView {
 		Restart: m.restart, Reset: m.reset}
 }
 
+func (m *memory) Pending() engine.ClusterView { return m.View(context.Background()) }
+
 func (m *memory) Restart(context.Context, engine.Actor) error { return nil }
 
 func newTable(t testing.TB) (*memory, *command.Table) {
