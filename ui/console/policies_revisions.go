@@ -138,6 +138,9 @@ func (s *Server) changeRevision(c echo.Context) error {
 	case "stage":
 		name, notice = "PolicyStage", "policy_staged"
 		args["Comment"] = trimmed(form, "comment")
+		for field, name := range map[string]string{"script": "Script", "mode": "Mode", "on_failure": "OnFailure", "order": "Order"} {
+			args[name] = trimmed(form, field)
+		}
 	case "activate":
 		name, notice = "PolicyActivate", "policy_active"
 		args["Revision"] = form.Get("revision")

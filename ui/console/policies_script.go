@@ -31,6 +31,8 @@ type ScriptPage struct {
 	Draft    string // what the next revision takes
 	MayEdit  bool   // it may be replaced
 	Listed   bool   // the active revision has it
+	Modes    []Choice
+	Failures []Choice // what on_failure may be
 }
 
 // VersionRow is one version of a script's history.
@@ -89,7 +91,16 @@ func (s *Server) script(c echo.Context, name, version string) (ScriptPage, error
 	if d, err := policy.Declares(policy.Script{Name: name, Source: v.Source}); err == nil {
 		p.Title, p.Order, p.Tables = d.Title, d.Order, d.Data
 	}
+	if listed.Order != 0 && version == "" {
+		p.Order = listed.Order
+	}
 	p.Hook, _ = policy.Describe(cmp.Or(v.Hook, listed.Hook))
+	for _, mode := range []policy.Mode{policy.Shadow, policy.Warn, policy.Enforce} {
+		p.Modes = append(p.Modes, Choice{Value: string(mode), Selected: string(mode) == listed.Mode})
+	}
+	for _, f := range policy.Permitted(p.Hook.Name) {
+		p.Failures = append(p.Failures, Choice{Value: string(f), Selected: string(f) == cmp.Or(listed.Failure, string(policy.FailSafe))})
+	}
 	p.versions(listed)
 	var status policy.Watched
 	if s.askPolicy(c, &status, "PolicyStatus", nil) == nil {

@@ -28,7 +28,7 @@ func TestAScriptIsShownWithColoursAndHistory(t *testing.T) {
 	a := newAppliance()
 	c := signedIn(t, start(t, a), "admin")
 	_, body := c.get("/policies/script?name=site_rule")
-	for _, text := range []string{`<span class="k">local</span>`, "Boardrooms &lt;b&gt;need", "サイト独自のルール", "limit.instructions at line 8", "Unpin on this system", "Drop the draft", strings.Repeat("a1", 6)} {
+	for _, text := range []string{`<span class="k">local</span>`, "Boardrooms &lt;b&gt;need", "サイト独自のルール", "limit.instructions at line 8", "Unpin on this system", "Drop the draft", "Mode, failure, order", strings.Repeat("a1", 6)} {
 		holds(t, body, text)
 	}
 	if strings.Contains(body, "Pin on this system") {
@@ -121,6 +121,8 @@ func TestRevisionsComeAndGo(t *testing.T) {
 		says    string
 	}{
 		{[]string{"do", "stage", "comment", "why"}, "PolicyStage", map[string]string{"Comment": "why"}, "The revision is staged"},
+		{[]string{"do", "stage", "comment", "seen", "script", "site_rule", "mode", "enforce", "on_failure", "default", "order", "310"}, "PolicyStage",
+			map[string]string{"Comment": "seen", "Script": "site_rule", "Mode": "enforce", "OnFailure": "default", "Order": "310"}, "The revision is staged"},
 		{[]string{"do", "activate", "revision", "5", "mode", "shadow"}, "PolicyActivate", map[string]string{"Revision": "5", "Mode": "shadow"}, "is active on every peer"},
 		{[]string{"do", "activate", "revision", "5", "mode", ""}, "PolicyActivate", map[string]string{"Revision": "5"}, "is active on every peer"},
 		{[]string{"do", "rollback", "revision", "2"}, "PolicyRollback", map[string]string{"Revision": "2"}, "Rolled back"},
