@@ -137,6 +137,12 @@ func (a *between) stuck() {
 	a.peers[0].Exec(`xCommand ZoneAdd ZoneName: "beyond" Type: Neighbor`)
 	for _, p := range a.peers[:2] {
 		p.AwaitAlarm(20006, true, silent)
+		p.Await("names the port", silent, func() string {
+			if d := p.Detail(20021); !strings.Contains(d, last.Address) || !strings.Contains(d, "4372") || strings.Contains(d, "4371") {
+				return "20021 says " + d
+			}
+			return ""
+		})
 		if d := p.Detail(20006); !strings.Contains(d, last.Address) {
 			a.t.Errorf("%s: 20006 says %s", p.Name, d)
 		}

@@ -187,6 +187,12 @@ func (s *Service) contactConditions(agreed engine.Agreed) []Condition {
 			ports = append(ports, snap.address)
 			portSet[snap.port] = true
 		}
+		if snap.dbPort != 0 && snap.dbDown {
+			if !slices.Contains(ports, snap.address) {
+				ports = append(ports, snap.address)
+			}
+			portSet[snap.dbPort] = true
+		}
 		if snap.node != "" && snap.dbDown {
 			database = append(database, snap.address)
 		}

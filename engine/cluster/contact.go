@@ -238,7 +238,7 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 		stop()
 		if err == nil {
 			p.watch(conn)
-			if p.database(true, "") {
+			if p.database(true, "", 0) {
 				signal(s.kick)
 			}
 			end := context.AfterFunc(ctx, func() { conn.Close() })
@@ -250,7 +250,7 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 			return
 		}
 		cause, _ := causeOf(err)
-		if p.database(false, cause) {
+		if p.database(false, cause, portOf(err)) {
 			signal(s.kick)
 		}
 		select {
@@ -273,7 +273,7 @@ func (s *Service) checkDatabase(ctx context.Context, p *peer) {
 		conn.Close()
 	case !errors.Is(ctx.Err(), context.Canceled) && p.member() == node:
 		cause, _ := causeOf(err)
-		if p.database(false, cause) {
+		if p.database(false, cause, portOf(err)) {
 			signal(s.kick)
 		}
 		p.unwatch() // it is dialled anew, until that works

@@ -39,6 +39,7 @@ type peer struct {
 	dbTried             bool
 	dbUp                bool
 	dbCause             string
+	dbPort              int      // the port when no connection to it came about, 0 otherwise
 	watched             net.Conn // the idle connection to the database port
 	// What was never there is Unknown for the time that contact may take; then
 	// its silence counts.
@@ -112,11 +113,11 @@ func (p *peer) failed(cause string, port int, now time.Time) bool {
 
 // database notes whether the database port of the peer is connected, and
 // reports whether that changed.
-func (p *peer) database(up bool, cause string) bool {
+func (p *peer) database(up bool, cause string, port int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	changed := p.dbUp != up || !p.dbTried
-	p.dbTried, p.dbUp, p.dbCause = true, up, cause
+	p.dbTried, p.dbUp, p.dbCause, p.dbPort = true, up, cause, port
 	p.dbMet = p.dbMet || up
 	return changed
 }
@@ -154,6 +155,7 @@ type snapshot struct {
 	rtt                               float64
 	dbUp, dbDown                      bool
 	dbCause                           string
+	dbPort                            int
 }
 
 func (p *peer) snapshot() snapshot {
@@ -162,7 +164,7 @@ func (p *peer) snapshot() snapshot {
 	s := snapshot{state: p.stateLocked()}
 	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
 	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
-	s.dbUp, s.dbCause = p.dbUp, p.dbCause
+	s.dbUp, s.dbCause, s.dbPort = p.dbUp, p.dbCause, p.dbPort
 	s.dbDown = p.dbTried && !p.dbUp && (p.dbMet || time.Since(p.born) > settle)
 	return s
 }
