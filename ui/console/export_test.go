@@ -44,5 +44,8 @@ func isFile(t *template.Template) bool {
 	return len(n) > 5 && n[len(n)-5:] == ".html"
 }
 
+// Colour cuts a script into coloured lines.
+var Colour = colour
+
 // NewLimiter makes the limiter of sign-ins.
 var NewLimiter = newLimiter

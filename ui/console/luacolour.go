@@ -27,7 +27,11 @@ func colour(source string) []SourceLine {
 	c.open()
 	for c.rest != "" {
 		class, n := c.token()
+		if class == "f" && c.last == '.' {
+			class = "" // a field that only has the name: c.alias
+		}
 		c.put(class, c.rest[:n])
+		c.last = c.rest[n-1]
 		c.rest = c.rest[n:]
 	}
 	if last := len(c.lines) - 1; len(c.lines[last].Tokens) == 0 && last > 0 {
@@ -38,6 +42,7 @@ func colour(source string) []SourceLine {
 
 type colourer struct {
 	rest  string
+	last  byte // before rest
 	lines []SourceLine
 }
 
