@@ -140,6 +140,8 @@ func TestPoliciesChangeWhileTheyAreAsked(t *testing.T) {
 	stop()
 	wg.Wait()
 	t.Logf("%d decisions", asked.Load())
+	peers[1].Restart() // it reads the active revision from its own copy
+	running(t, peers[1:2], 5)
 }
 
 // A peer whose release does not know the API version of a script stops the

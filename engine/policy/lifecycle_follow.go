@@ -28,7 +28,7 @@ func (l *Lifecycle) Follow(ctx context.Context) error {
 	waivers := slices.Clone(book.Waivers)
 	l.waivers.Store(&waivers)
 	active := book.Active()
-	if !l.following || active.Number != l.active.Number {
+	if !l.following || !sameRevision(active, l.active) {
 		if err := l.load(ctx, book, active); err != nil {
 			return err
 		}
@@ -36,6 +36,12 @@ func (l *Lifecycle) Follow(ctx context.Context) error {
 	l.mark, l.following = mark, true
 	l.raise(ctx)
 	return nil
+}
+
+// sameRevision tells whether two revisions are one; another cluster, which this
+// peer may have joined, counts from 1 too.
+func sameRevision(a, b engine.PolicyRevision) bool {
+	return a.Number == b.Number && a.Activated.Equal(b.Activated) && a.Created.Equal(b.Created) && slices.Equal(a.Items, b.Items)
 }
 
 // load makes r the running revision.
