@@ -76,6 +76,11 @@ func fragments() map[string]fragment {
 			return clustering(page), nil
 		}},
 		"alarms": {"alarmlist", func(s *Server, c echo.Context, page Page, q url.Values) (any, error) { return s.alarms(c, page, q) }},
+		"policypeers": {"policypeers", func(s *Server, c echo.Context, page Page, _ url.Values) (any, error) {
+			p := PoliciesPage{PolicyFrame: PolicyFrame{Page: page, Tab: "scripts"}}
+			s.watched(c, &p)
+			return p, nil
+		}},
 		"events": {"eventlist", func(s *Server, c echo.Context, page Page, q url.Values) (any, error) { return s.events(c, page, q) }},
 	}
 	for i := range engine.MaxPeers {
@@ -175,6 +180,7 @@ func (st *stream) run() error {
 
 // look makes every fragment again and sends those that differ from what was sent.
 func (st *stream) look() error {
+	st.c.Set(who, st.in) // fragments may run commands that read
 	page := st.s.page(st.c, st.in, strings.Trim(st.here.Path, "/"))
 	page.Here = st.here.RequestURI()
 	q := st.here.Query()

@@ -194,15 +194,12 @@ func (s *Server) policiesPage(c echo.Context) error {
 
 func (s *Server) policies(c echo.Context) (PoliciesPage, error) {
 	p := PoliciesPage{PolicyFrame: s.policyFrame(c, "scripts"), Choices: policy.Hooks()}
+	p.Topics = "policypeers"
 	listed, err := s.listPolicies(c)
 	if err != nil {
 		return p, err
 	}
-	var status policy.Watched
-	if err := s.askPolicy(c, &status, "PolicyStatus", nil); err != nil {
-		p.NoStatus = true
-	}
-	p.Active, p.Status = status.Active.Number, peerPolicies(status)
+	status := s.watched(c, &p)
 	for _, hook := range p.Choices {
 		d, _ := policy.Describe(hook)
 		group := HookScripts{Name: hook, When: d.When.In(p.Lang, nil)}
@@ -217,6 +214,16 @@ func (s *Server) policies(c echo.Context) (PoliciesPage, error) {
 		p.Hooks = append(p.Hooks, group)
 	}
 	return p, nil
+}
+
+// watched fills in what runs on which peer.
+func (s *Server) watched(c echo.Context, p *PoliciesPage) policy.Watched {
+	var status policy.Watched
+	if err := s.askPolicy(c, &status, "PolicyStatus", nil); err != nil {
+		p.NoStatus = true
+	}
+	p.Active, p.Status = status.Active.Number, peerPolicies(status)
+	return status
 }
 
 func scriptRow(l policy.Listed, status policy.Watched, lang engine.Language) ScriptRow {

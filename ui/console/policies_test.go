@@ -226,3 +226,14 @@ func TestPoliciesThatCannotBeRead(t *testing.T) {
 		holds(t, body, "the policies cannot be read")
 	}
 }
+
+func TestThePeersPoliciesAreLive(t *testing.T) {
+	t.Parallel()
+	a := newAppliance()
+	c := signedIn(t, start(t, a), "auditor")
+	lines, _ := live(t, c, "policypeers")
+	until(t, lines, "event: policypeers")
+	until(t, lines, "Runs the active revision")
+	a.change(func() { a.rules.fail = true })
+	until(t, lines, "could not be read")
+}
