@@ -111,6 +111,7 @@ func (j *joining) page() {
 		{"others before the cluster of one", appliancetest.Page(own, other), engine.Invalid, "Peer 2", "restart"},
 		{"own address missing", appliancetest.Page(other), engine.Invalid, "Peer 1", "own address"},
 		{"duplicate", appliancetest.Page(own, own), engine.Invalid, "Peer 2", "once"},
+		{"one peer twice", appliancetest.Page(own, other, other), engine.Invalid, "Peer 3", "once"},
 		{"gap", appliancetest.Page(own, "", other), engine.Invalid, "Peer 2", "move"},
 		{"no name", `xCommand ClusterSave Name: "" Primary: 1 Peer1: "` + own + `"`, engine.Invalid, "Cluster Name", "name"},
 		{"no such primary", `xCommand ClusterSave Name: "a.example" Primary: 2 Peer1: "` + own + `"`, engine.Invalid, "Primary", "own address"},
@@ -128,6 +129,9 @@ func (j *joining) noClusterYet() {
 	j.joiner.Restart()
 	j.joiner.AwaitCause(j.primary.Address, 10*time.Second, "does not know this system", "restart")
 	j.joiner.AwaitAlarm(20004, true, time.Second)
+	if v := j.joiner.View(); v.Writable || v.PrimaryHere && v.ReadOnly == "" {
+		j.t.Errorf("a system that waits to be admitted can be edited: %+v", v)
+	}
 }
 
 // notListed: the cluster of one runs and does not list the joiner.
