@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -104,7 +105,64 @@ var attacks = []attack{
 	{"long comparisons", `local a, b = string.rep("x", 2e5) .. "a", string.rep("x", 2e5) .. "b"; while true do local _ = a < b end`, "any"},
 	{"long keys", `local t, s = {}, string.rep("x", 2e5); while true do local _ = t[s] end`, "any"},
 
+	{"jumps between blocks", `local n = 0; ::a:: do n = n + 1; if n > 0 then goto b end end; ::b:: goto a`, "limit.instructions"},
+	{"iterator that never ends", `for k in pairs({ 1 }) do while next({ 1 }, nil) do end end`, "any"},
+	{"ipairs over what grows", `local t = { 1 }; for i in ipairs(t) do t[i + 1] = 1 end`, "bad_output"},
+	{"pairs over what grows", `local t = { 1 }; for k in pairs(t) do t["k" .. #t .. tostring(k)] = 1; t[#t + 1] = 1 end`, "any"},
+	{"concat of a grown list", `local t = {}; for i = 1, 60000 do t[i] = "xxxx" end; while true do table.concat(t) end`, "any"},
+	{"remove from the front", `local t = {}; for i = 1, 60000 do t[i] = i end; while true do table.insert(t, (table.remove(t, 1))) end`, "any"},
+	{"sort by an error", `local t = {}; for i = 1, 1000 do t[i] = i end; while true do pcall(table.sort, t, function() error("x") end) end`, "any"},
+	{"gmatch over and over", `local s = string.rep("x ", 9000); while true do for w in string.gmatch(s, "%S+") do end end`, "any"},
+	{"find from the end", `local s = string.rep("a", 2e5); while true do string.find(s, "b", -1) string.find(s, "^a*$") end`, "runtime"},
+	{"re over and over", `local s = string.rep("a", 1000); while true do re.match("(a|b|c)*d", s) end`, "any"},
+	{"tonumber of long texts", `local s = string.rep("9", 399); while true do tonumber(s) tonumber(s, 36) end`, "any"},
+	{"numbers as texts", `local s = 0; while true do s = ("1" .. s) + 1e300 end`, "runtime"},
+	{"prefixes without end", `while true do ip.in_cidr("2001:db8::1", "2001:db8::/32") end`, "any"},
+	{"names without end", `local s = string.rep("a.", 100) .. "b"; while true do fqdn.match("*." .. s, "x." .. s) fqdn.is_fqdn(s) end`, "any"},
+	{"lists without end", `local t = {}; for i = 1, 5000 do t[i] = i end; while true do list.contains(t, 0) list.same_set(t, t) end`, "any"},
+	{"log without end", `while true do log(string.rep("x", 1000)) end`, "any"},
+	{"select without end", `local t = {}; for i = 1, 7000 do t[i] = i end; while true do select("#", unpack(t)) end`, "any"},
+	{"string.char of many", `local t = {}; for i = 1, 7000 do t[i] = 65 end; local k = {}; while true do k[#k + 1] = string.char(unpack(t)) end`, "any"},
+	{"math.max of many", `local t = {}; for i = 1, 7000 do t[i] = 65 end; while true do math.max(unpack(t)) end`, "any"},
+	{"a pcall for each frame", `local function f(n) local ok, e = pcall(f, n + 1); return e end; while true do f(0) end`, "any"},
+	{"an error in an error", `local function f() return pcall(error, f) end; while true do f() end`, "any"},
+	{"accept without end", `local t = {}; while true do t[#t + 1] = accept { a = 1, b = 2 } end`, "limit.memory"},
+	{"an answer over and over", `while true do local _ = reject { code = 403, reason = "x" } end`, "any"},
+	{"compare tables by error", `while true do pcall(function() return {} < {} end) end`, "any"},
+	{"arithmetic on texts", `return ("x"):rep(10) * 2`, "runtime"},
+	{"call of a number", `local n = 5; return n()`, "runtime"},
+	{"call of nothing in a library", `return re.nothing("x")`, "check"},
+	{"length of nothing", `local n; return #n`, "runtime"},
+	{"negative index", `local t = {}; t[-2^53] = 1; t[2^53] = 2; t[1e308] = 3; return unpack(t, -2^53, -2^53 + 9000)`, "runtime"},
+	{"a loop over infinity", `for i = 1 / 0, 1 / 0 do end; for i = -1 / 0, 1 / 0 do end`, "any"},
+	{"a loop over nothing that is a number", `for i = 0 / 0, 1 do end; for i = 1, 3, "x" do end`, "runtime"},
+	{"shift by fractions", `for i = 0, 1, 1e-300 do end`, "any"},
+	{"%s of a function", `error(string.format("%s %s", why, c) == "function table" and "hidden" or {})`, "runtime"},
+	{"format of infinity", `return string.format("%d %x %.9f", 1 / 0, -1 / 0, 0 / 0) + {}`, "runtime"},
+	{"unpack of huge bounds", `return unpack({ 1 }, 2^31, 2^31 + 5), unpack({ 1 }, 2^53, 2^53 + 1), unpack({}, 1e308, 1e308)`, "bad_output"},
+	{"sub of huge bounds", `return string.sub("x", -2^63, 2^63) .. string.byte("x", 2^62, 2^63) .. {}`, "runtime"},
+
 	// escapes
+	{"file-level state", `P.seen = (P.seen or 0) + 1`, "runtime"},
+	{"the table of the policy", `table.insert(P, 1)`, "runtime"},
+	{"evaluate in itself", `return P.evaluate(c)`, "any"},
+	{"evaluate through the table", `for _, f in pairs(P) do if type(f) == "function" then f(c) end end`, "runtime"},
+	{"a string method of one's own", `local s = "x"; s.foo = 1`, "runtime"},
+	{"the index of a string", `return ("x").rep.y`, "runtime"},
+	{"rawlen and others of newer Lua", `return rawlen({})`, "check"},
+	{"_ENV", `_ENV = {}`, "check"},
+	{"arg", `return arg[1]`, "check"},
+	{"string.pack", `return string.pack("i", 1)`, "check"},
+	{"utf8", `return utf8.char(1)`, "check"},
+	{"bit32", `return bit32.bor(1, 2)`, "check"},
+	{"table.unpack", `return table.unpack({})`, "check"},
+	{"table.foreach", `table.foreach({}, why)`, "check"},
+	{"math.randomseed", `math.randomseed(1)`, "check"},
+	{"string.gfind", `return string.gfind("x", "x")`, "check"},
+	{"a metatable by a field", `local t = { __index = function() return 1 end, __metatable = false }; return t.x + 1`, "runtime"},
+	{"policy twice", `policy { name = "x" }; return {}`, "nothing"},
+	{"os by concatenation", `return c["o" .. "s"].exit()`, "runtime"},
+	{"the registry", `return unpack(c, -10002, -10000)`, "bad_output"},
 	{"require", `return require("os")`, "check"},
 	{"load", `return load("return 1")()`, "check"},
 	{"loadstring", `return loadstring("return 1")()`, "check"},
@@ -178,8 +236,38 @@ var attacks = []attack{
 	{"unfinished string", `return "`, "check"},
 	{"unfinished comment", `--[[`, "check"},
 	{"bytes", "\x00\xff\x1b", "check"},
+	{"nested functions that hold on", `local a = 1; ` + strings.Repeat("local function f() a = a end; ", 2000), "check"},
+	{"long concat of calls", `return ` + strings.Repeat("why('x') .. ", 4000) + "''", "runtime"},
+	{"many upvalues", manyUpvalues(300), "check"},
+	{"many constants", `local t = { ` + manyConstants(6000) + ` }; return t`, "bad_output"},
+	{"long string escapes", `return "` + strings.Repeat(`\\65`, 9000) + `" .. {}`, "runtime"},
+	{"comment never closed by level", `--[==[ ]] ]=]`, "check"},
+	{"number without end", `return ` + strings.Repeat("9", 60000), "bad_output"},
+	{"exponents", `return 1e999999999, 0xffffffffffffffffffff`, "bad_output"},
+	{"goto into a block", `goto inside; do ::inside:: end`, "check"},
+	{"the same label twice", `::a:: ::a:: return {}`, "check"},
 	{"goto nowhere", `goto nowhere`, "check"},
 	{"break outside of a loop", `break`, "check"},
+}
+
+func manyUpvalues(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "local a%d = %d\n", i, i)
+	}
+	b.WriteString("return function() return ")
+	for i := range n {
+		fmt.Fprintf(&b, "a%d + ", i)
+	}
+	return b.String() + "0 end"
+}
+
+func manyConstants(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "'k%d',", i)
+	}
+	return b.String()
 }
 
 const memoryLimit = 64 << 20
@@ -191,7 +279,7 @@ func TestHostileScripts(t *testing.T) {
 		t.Skip("this is the child")
 	}
 	t.Parallel()
-	child := exec.Command(os.Args[0], "-test.run=^TestHostileChild$", "-test.v")
+	child := exec.Command(os.Args[0], "-test.run=^TestHostile(Calls|Child)$", "-test.v")
 	child.Env = append(os.Environ(), "HEXAD_HOSTILE=1")
 	out, err := child.CombinedOutput()
 	if err != nil {
@@ -217,6 +305,32 @@ func TestHostileChild(t *testing.T) {
 	}
 	for _, a := range attacks {
 		t.Run(a.name, func(t *testing.T) { endure(t, a) })
+	}
+}
+
+// TestHostileCalls asks a call hook the attacks that only a limit ends: a call
+// waits for the answer, so they end sooner and the call is refused.
+func TestHostileCalls(t *testing.T) {
+	if os.Getenv("HEXAD_HOSTILE") == "" {
+		t.Skip("runs as a child of TestHostileScripts")
+	}
+	for _, a := range attacks {
+		if a.want != "any" && !strings.HasPrefix(a.want, "limit.") {
+			continue
+		}
+		p, err := policy.New(policy.Options{Scripts: []policy.Script{scriptOf("call.admit", a.body)}})
+		if err != nil {
+			t.Fatal(a.name, err)
+		}
+		began, cpu := time.Now(), cpuTime(t)
+		d := p.Admit(context.Background(), engine.CallRequest{Alias: "a"})
+		took := min(time.Since(began), cpuTime(t)-cpu)
+		if d.Allow || d.Code != 403 || d.Degraded == nil {
+			t.Errorf("%s: got %+v, want a reject", a.name, d)
+		}
+		if limit := 5 * policy.CallLimits.Time; took > limit {
+			t.Errorf("%s: took %s, more than %s", a.name, took, limit)
+		}
 	}
 }
 
