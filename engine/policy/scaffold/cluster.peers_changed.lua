@@ -1,3 +1,5 @@
+-- The built-in factory_reset answers this hook first and always, and nothing
+-- replaces it: a script behind it serves to be tried with eval, not to decide.
 -- What this policy is for, in a sentence or two: people read it in the console.
 local P = policy {
   name = "NAME", api = 1, hook = "cluster.peers_changed", order = 300,
