@@ -144,11 +144,9 @@ func (r factoryReset) carryOut(ctx context.Context) error {
 		return err
 	}
 	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, true, "kept: "+strings.Join(page.Reset.Keep, ", "))
-	failpoint("marked")
 	if err := r.local.Reset(ctx, page.Reset.Keep); err != nil {
 		return errors.Join(fmt.Errorf("factory reset: %w", err), os.Remove(mark))
 	}
-	failpoint("reset")
 	return r.finish(mark, "")
 }
 
@@ -166,12 +164,10 @@ func (r factoryReset) finish(mark, keep string) error {
 		if err := os.RemoveAll(filepath.Join(r.o.store(), s.Name())); err != nil {
 			return fmt.Errorf("remove the cluster database: %w", err)
 		}
-		failpoint("removing")
 	}
 	if err := syncDir(r.o.DataDir); err != nil {
 		return err
 	}
-	failpoint("removed")
 	if err := os.Remove(mark); err != nil {
 		return fmt.Errorf("end the factory reset: %w", err)
 	}

@@ -1,13 +1,19 @@
 package appliance_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"hexad/engine"
 	"hexad/engine/appliance/appliancetest"
+	"hexad/sqlstore"
 )
 
 // local asks the peer's own database.
@@ -16,76 +22,234 @@ func local(p *appliancetest.Peer, statement string) string {
 	return p.Exec(`xCommand SQL Database: local Statement: "%s"`, statement)
 }
 
+// addresses are the fields of a list, blank up to the number of peers.
+func addresses(list ...string) string {
+	line := "xCommand ClusterSave"
+	for i := range engine.MaxPeers {
+		address := ""
+		if i < len(list) {
+			address = list[i]
+		}
+		line += fmt.Sprintf(` Peer%d: "%s"`, i+1, address)
+	}
+	return line
+}
+
+const optionKey = "116341W100-1-0A1B2C3D"
+
 // TestFactoryReset: an empty list arms, the same list disarms, the restart
-// carries it out.
+// carries it out, and the system can join again.
 func TestFactoryReset(t *testing.T) {
 	t.Parallel()
-	peers := appliancetest.Cluster(t, 42, 2)
-	p := peers[1]
-	list := appliancetest.Addresses(peers)
-	const key, empty = "116341W100-1-0A1B2C3D", ` Peer1: "" Peer2: ""`
-	for _, q := range peers {
-		q.Exec(`xCommand OptionKeyAdd Key: "%s"`, key)
-	}
-	p.Exec("xConfiguration Administration SSH Mode: Off")
-	account := local(p, "SELECT * FROM diag_account WHERE name = 'admin'")
-	certificate := local(p, "SELECT * FROM diag_credential")
+	r := &reset{t: t, peers: appliancetest.Cluster(t, 66, 2)}
+	r.p = r.peers[1]
+	r.prepare()
+	r.armAndDisarm()
+	r.blocked()
+	r.carryOut()
+	r.joinAgain()
+}
 
-	p.Exec("xCommand ClusterSave" + empty)
-	armed := func(what string, want bool) {
-		t.Helper()
-		if v := p.View(); (v.Reset != nil) != want {
-			t.Fatalf("%s: armed: %+v, want %v", what, v.Reset, want)
-		}
-		got := p.Exec("xConfiguration SystemUnit Name")
-		if strings.Contains(strings.ToLower(got), "factory reset") != want {
-			t.Fatalf("%s: the shell answers\n%s", what, got)
-		}
-	}
-	armed("after the empty list", true)
-	p.Exec(`xCommand ClusterSave Peer1: "%s" Peer2: "%s"`, list[1], list[0])
-	armed("after another order", true)
-	p.Exec(`xCommand ClusterSave Peer1: "%s" Peer2: "%s"`, list[0], list[1])
-	armed("after the same order", false)
-	appliancetest.Ready(t, peers)
+type reset struct {
+	t     *testing.T
+	peers []*appliancetest.Peer
+	p     *appliancetest.Peer // the one that leaves
 
-	image := filepath.Join(p.Dir, "reset", "hexad-image")
-	if err := os.Rename(image, image+".away"); err != nil {
-		t.Fatal(err)
+	node, account, keys, certificate string
+	session                          *appliancetest.Browser
+}
+
+// prepare gives the peer one of everything that is kept or lost.
+func (r *reset) prepare() {
+	p := r.p
+	p.Stop()
+	appliancetest.Offline(r.t, p, func(ctx context.Context, l *sqlstore.Local) error {
+		if err := l.PutHostKeys(ctx, []sqlstore.HostKey{{Algorithm: "ssh-ed25519", Public: "a public key", Private: []byte("a private key")}}); err != nil {
+			return err
+		}
+		for _, name := range []string{"root", "operator"} {
+			if err := l.PutAccount(ctx, sqlstore.Account{Name: name, Role: "administrator", Hash: "hash of " + name, Created: time.Now(), Changed: time.Now()}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	p.Up()
+	appliancetest.Ready(r.t, r.peers)
+	for _, q := range r.peers {
+		q.Exec(`xCommand OptionKeyAdd Key: "%s"`, optionKey)
 	}
-	node := p.View().Node
-	p.Exec("xCommand ClusterSave" + empty)
-	if v := p.View(); v.Reset == nil || v.Reset.Blocked == "" {
-		t.Errorf("without an image the reset is %+v, want it blocked", v.Reset)
+	appliancetest.NewAuthority(r.t).Certify(p)
+	for _, item := range []string{`Administration SSH Mode: Off`, `Ethernet 1 IP V4 SubnetMask: "255.255.255.128"`, `Ethernet 2 IP V4 SubnetMask: "255.255.0.0"`, `IP Gateway: "192.0.2.254"`} {
+		p.Exec("xConfiguration %s", item)
 	}
+	r.session = p.Browser()
+	if !r.session.SignIn(appliancetest.Password) {
+		r.t.Fatal("nobody can sign in")
+	}
+	r.node = p.View().Node
+	r.account = local(p, "SELECT * FROM diag_account WHERE name IN ('admin', 'root')")
+	r.keys = local(p, "SELECT * FROM diag_credential WHERE name LIKE 'ssh:%'")
+	r.certificate = local(p, "SELECT * FROM diag_credential WHERE name = 'server'")
+}
+
+// armed looks whether everything that an administrator sees says so.
+func (r *reset) armed(want bool, banner string) {
+	r.t.Helper()
+	if v := r.p.View(); (v.Reset != nil) != want {
+		r.t.Fatalf("armed: %+v, want %v", v.Reset, want)
+	}
+	answer := r.p.Exec("xConfiguration SystemUnit Name")
+	status := r.p.Exec("xStatus Cluster")
+	_, page := r.session.Get("/clustering")
+	const kept = "the account admin with its password"
+	for name, got := range map[string]string{"the shell": answer, "the console": page} {
+		if strings.Contains(got, banner) != want || strings.Contains(got, kept) != want {
+			r.t.Errorf("%s, want the banner %q: %v\n%s", name, banner, want, got)
+		}
+	}
+	if strings.Contains(status, "FactoryReset") != want || strings.Contains(status, kept) != want {
+		r.t.Errorf("xStatus, armed %v:\n%s", want, status)
+	}
+	r.peers[0].Await("shows that the reset is armed: "+fmt.Sprint(want), 3*time.Second, func() string {
+		if got := r.peers[0].Entry(r.p.Address).ResetArmed; got != want {
+			return fmt.Sprint(got)
+		}
+		return ""
+	})
+}
+
+const (
+	onRestart    = "reset to factory settings at the next restart"
+	orderDiffers = "not in the same order"
+)
+
+// armAndDisarm: only the same addresses in the same order cancel it; a child
+// that crashes is no restart.
+func (r *reset) armAndDisarm() {
+	list := appliancetest.Addresses(r.peers)
+	r.armed(false, onRestart)
+	r.p.Exec("%s", addresses())
+	r.armed(true, onRestart)
+	r.p.Exec("%s", addresses(list[1], list[0]))
+	r.armed(true, orderDiffers)
+	r.p.Exec("%s", addresses())
+	r.armed(true, onRestart)
+
+	child := r.p.Child()
+	r.p.Signal(syscall.SIGKILL)
+	r.p.Await("is back", 5*time.Second, func() string {
+		if now := r.p.Child(); now == 0 || now == child {
+			return "no other child"
+		}
+		_, err := r.p.Try("xStatus SystemUnit")
+		return why(err)
+	})
+	r.armed(true, onRestart)
+	if now := r.p.View().Node; now != r.node {
+		r.t.Fatalf("a crash carried out the reset: node %s, was %s", now, r.node)
+	}
+	r.p.Exec("%s", addresses(list...))
+	r.armed(false, onRestart)
+	appliancetest.Meet(r.t, r.peers)
+}
+
+// blocked: without an image it is said when it is armed and at the restart,
+// and nothing changes.
+func (r *reset) blocked() {
+	for _, name := range []string{"hexad-image", "rk"} {
+		file := filepath.Join(r.p.Dir, "reset", name)
+		if err := os.Rename(file, file+".away"); err != nil {
+			r.t.Fatal(err)
+		}
+		const missing = "release key is missing"
+		if got := r.p.Exec("%s", addresses()); !strings.Contains(got, "software image for the factory reset is missing") {
+			r.t.Errorf("without %s the answer is\n%s", name, got)
+		}
+		r.armed(true, missing)
+		mark := len(r.p.Log())
+		r.p.Restart()
+		r.p.AwaitAlarm(15013, true, 5*time.Second)
+		r.armed(true, missing)
+		v := r.p.View()
+		if v.Node != r.node || len(v.Running.Peers) != 2 || strings.Contains(r.p.Log()[mark:], `Id="15009"`) {
+			r.t.Errorf("the blocked reset changed the peer: %+v", v)
+		}
+		if err := os.Rename(file+".away", file); err != nil {
+			r.t.Fatal(err)
+		}
+		if v := r.p.View(); v.Reset == nil || v.Reset.Blocked != "" {
+			r.t.Errorf("with the file back: %+v", v.Reset)
+		}
+		r.p.Exec("%s", addresses(appliancetest.Addresses(r.peers)...))
+		r.p.AwaitAlarm(15013, false, 3*time.Second)
+	}
+}
+
+// carryOut looks what is kept and what is lost.
+func (r *reset) carryOut() {
+	p := r.p
+	p.Exec("%s", addresses())
 	p.Exec(`xConfiguration SystemUnit Name: "made after clearing"`)
+	mark := len(p.Log())
 	p.Restart()
-	p.AwaitAlarm(15013, true, 5*time.Second)
-	if v := p.View(); v.Node != node || v.Reset == nil || len(v.Running.Peers) != 2 {
-		t.Errorf("the blocked reset changed the peer: %+v", v)
+	if raised, lowered := p.Counted(15009, mark); raised != 1 || lowered != 1 {
+		r.t.Errorf("15009 was raised %d and lowered %d times", raised, lowered)
 	}
-
-	if err := os.Rename(image+".away", image); err != nil {
-		t.Fatal(err)
-	}
-	p.Restart()
 	v := p.View()
-	if v.Node == node || v.Reset != nil || len(v.Entered.Peers) != 0 || len(v.Running.Peers) != 0 || v.Entered.Name != "" {
-		t.Errorf("after the reset: %+v", v)
+	if v.Node == r.node || v.Reset != nil || len(v.Entered.Peers) != 0 || len(v.Running.Peers) != 0 || v.Entered.Name != "" || v.Database != "Active" {
+		r.t.Errorf("after the reset: %+v", v)
 	}
-	for item, want := range map[string]string{"SystemUnit Name": `""`, "IP DNS Hostname": `""`, "Option 1 Key": key, "Administration SSH Mode": "Off"} {
-		if got := p.Exec("xConfiguration %s", item); !strings.Contains(got, want) {
-			t.Errorf("after the reset %s is %s, want %s", item, got, want)
+	for item, want := range map[string]string{
+		"Option 1 Key": optionKey, "Administration SSH Mode": "Off", "Ethernet 1 IP V4 SubnetMask": "255.255.255.128", "IP Gateway": "192.0.2.254",
+		"SystemUnit Name": `""`, "IP DNS Hostname": `""`, "Ethernet 2 IP V4 SubnetMask": `""`, "H323 Mode": "Off",
+	} {
+		if got := p.Exec("xConfiguration %s", item); !strings.Contains(got, item+": "+want+"\n") && !strings.Contains(got, item+`: "`+want+`"`) {
+			r.t.Errorf("after the reset %s, want %s", got, want)
 		}
 	}
-	if got := local(p, "SELECT * FROM diag_account WHERE name = 'admin'"); got != account {
-		t.Errorf("the account was\n%s\nand is\n%s", account, got)
+	for _, c := range []struct{ what, before, query string }{
+		{"accounts", r.account, "SELECT * FROM diag_account"}, // operator is lost
+		{"host keys", r.keys, "SELECT * FROM diag_credential WHERE name LIKE 'ssh:%'"},
+	} {
+		if got := local(p, c.query); got != c.before {
+			r.t.Errorf("the %s were\n%s\nand are\n%s", c.what, c.before, got)
+		}
 	}
-	if got := local(p, "SELECT * FROM diag_credential"); got == certificate {
-		t.Error("the certificate outlived the reset")
+	if got := local(p, "SELECT * FROM diag_credential WHERE name = 'server'"); got == r.certificate {
+		r.t.Error("the certificate outlived the reset")
+	}
+	for _, table := range []string{"diag_history_local", "diag_pin", "diag_session", "diag_join_token"} {
+		if got := local(p, "SELECT * FROM "+table+" LIMIT 1"); strings.Contains(got, "\n") && !strings.Contains(got, "0 rows") {
+			r.t.Errorf("%s outlived the reset: %s", table, got)
+		}
+	}
+	if _, page := r.session.Get("/clustering"); !strings.Contains(page, `name="password"`) {
+		r.t.Error("a session outlived the reset")
+	}
+	if !p.Browser().SignIn(appliancetest.Password) {
+		r.t.Error("the old password does not sign in any more")
+	}
+	stores, err := os.ReadDir(filepath.Join(p.Dir, "cluster"))
+	if err != nil || len(stores) != 1 {
+		r.t.Errorf("stores: %v, %v", stores, err)
 	}
 	if now := p.Alarms(); len(now) > 0 {
-		t.Errorf("after the reset the alarms are %v", now)
+		r.t.Errorf("after the reset the alarms are %v", now)
 	}
-	peers[0].AwaitAlarm(20004, true, 5*time.Second) // its list still has the peer
+	r.peers[0].AwaitAlarm(20004, true, 5*time.Second) // its list still has the peer
+}
+
+// joinAgain: the system is new; it is removed, listed again and joins.
+func (r *reset) joinAgain() {
+	list := appliancetest.Addresses(r.peers)
+	r.peers[0].Exec("%s", addresses(list[0]))
+	r.p.Prepare()
+	r.p.Exec("%s", appliancetest.Page(list...))
+	r.peers[0].Exec("%s", addresses(list...))
+	r.p.Restart()
+	appliancetest.Ready(r.t, r.peers)
+	if got := r.p.View(); got.Cluster != r.peers[0].View().Cluster || !slices.Equal(got.Running.Peers, list) {
+		r.t.Errorf("it joined %+v", got)
+	}
 }
