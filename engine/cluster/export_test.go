@@ -1,0 +1,4 @@
+package cluster
+
+// JudgedDifferently reports whether the rules might judge changed facts unlike.
+var JudgedDifferently = judgedDifferently
