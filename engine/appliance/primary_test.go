@@ -25,6 +25,7 @@ func TestPrimary(t *testing.T) {
 	p.byHand()
 	p.removed()
 	p.two()
+	p.back()
 }
 
 type primacy struct {
@@ -259,6 +260,8 @@ func (p *primacy) change(peers []*appliancetest.Peer, index int) {
 	for _, q := range peers {
 		q.AwaitAlarm(20017, false, max(time.Until(ended.Add(over)), 50*time.Millisecond))
 		q.AwaitAlarm(20012, false, max(time.Until(ended.Add(over)), 50*time.Millisecond))
+	}
+	for _, q := range rest { // the new primary may never have noticed
 		m.once(p.t, q, 20017)
 	}
 	next.Await("leads", 8*time.Second, func() string {
@@ -305,4 +308,26 @@ func (p *primacy) two() {
 	second.Calm(8 * time.Second)
 	p.change(p.peers[:2], 2)
 	p.change(p.peers[:2], 1)
+}
+
+// back: the removed system, reset and therefore with another identity and key,
+// is added again at its old address.
+func (p *primacy) back() {
+	fresh := appliancetest.New(p.t, 3, p.peers[2].Address)
+	all := appliancetest.Addresses(p.peers)
+	p.peers[2] = fresh
+	for _, q := range p.peers[:2] {
+		q.Exec("%s", appliancetest.Page(all...))
+	}
+	fresh.Up()
+	fresh.Prepare()
+	fresh.Exec("%s", appliancetest.Page(all...))
+	fresh.Restart()
+	appliancetest.Ready(p.t, p.peers)
+	for _, q := range p.peers {
+		q.Calm(10 * time.Second)
+	}
+	if got, want := copyOf(p.t, fresh), copyOf(p.t, p.peers[0]); got != want {
+		p.t.Errorf("it has the items\n%s\nwant\n%s", got, want)
+	}
 }
