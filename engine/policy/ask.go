@@ -177,9 +177,9 @@ func (q *asking) report() {
 	}
 }
 
-// close keeps the decision with its typed answer.
-func (q *asking) close(answer any, by string) {
-	if q.kept == nil {
+// finish keeps the decision with its typed answer.
+func finish[A any](q *asking, answer A, by string) {
+	if q.kept == nil { // the answer is then not even made an interface of
 		return
 	}
 	k := q.kept
@@ -210,7 +210,7 @@ func (q *running) one(s *script) bool {
 		return q.answer(s, value, step)
 	}
 	f := Failure{Script: s.Name, Version: s.Version, Hook: s.hook.name, Class: fail.Class, Line: fail.Line, Message: fail.Message}
-	q.failed(s, f)
+	q.failed(s, f, fail.Class == errTime.Error() && q.st.b.starved())
 	step.Outcome, step.Detail = StepFailed, fail.Error()
 	if s.Mode == Shadow {
 		q.step(s, step, nil)
@@ -307,12 +307,14 @@ func (q *running) succeeded(s *script) {
 	}
 }
 
-func (q *running) failed(s *script, f Failure) {
+// failed counts a failure. One that a busy machine made does not lead to a pin:
+// every script would be pinned, on every peer, when calls need them most.
+func (q *running) failed(s *script, f Failure, starved bool) {
 	if q.trial {
 		return
 	}
 	now := time.Now()
-	if why := s.health.fail(f, now); why != "" && s.Mode != Shadow {
+	if why := s.health.fail(f, now, starved); why != "" && s.Mode != Shadow {
 		q.p.trip(s, why, now)
 	}
 }

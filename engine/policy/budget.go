@@ -94,6 +94,10 @@ func (b *budget) reset(ctx context.Context, l Limits, now, chainEnd time.Time) {
 
 func (b *budget) used() int { return b.limits.Instructions - b.left }
 
+// starved tells, after a breach of the time, that the script has hardly run: its
+// instructions are weighted, so the machine had no time for it.
+func (b *budget) starved() bool { return b.used() < b.limits.Instructions/10 }
+
 func (b *budget) Deadline() (time.Time, bool) { return b.deadline, true }
 func (b *budget) Err() error                  { return b.breach }
 func (b *budget) Value(any) any               { return nil }

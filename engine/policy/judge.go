@@ -80,7 +80,7 @@ func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision 
 	if a == nil {
 		a = record{{"reset", lua.LString(engine.ResetNone)}}
 	}
-	q.close(a, by)
+	finish(q, a, by)
 	return d
 }
 
@@ -107,7 +107,7 @@ func (q *asking) identity(in engine.IdentityInput) engine.IdentityDecision {
 	if !d.Accept {
 		answer = map[string]any{"action": "reject", "reason": d.Reason}
 	}
-	q.close(answer, by)
+	finish(q, answer, by)
 	return d
 }
 
@@ -159,7 +159,7 @@ func (q *asking) judge(on engine.Occasion, in any) engine.Judgement {
 			j.Findings = append(j.Findings, policyFailed(f))
 		}
 	}
-	q.close(judged{append([]engine.Finding{}, j.Findings...), j.Failed}, "")
+	finish(q, judged{append([]engine.Finding{}, j.Findings...), j.Failed}, "")
 	return j
 }
 

@@ -8,44 +8,68 @@ import (
 	"hexad/engine"
 )
 
-// A filler keeps one Lua value up to date with Go values of one type: tables
-// are made once and changed in place, and what did not change is not touched.
-// Keys are inserted in the order of their names before anything else, so pairs
-// gives the same order whatever was seen before.
+// A slot keeps one Lua value up to date with one Go variable: tables are made
+// once and changed in place, and what did not change is not touched. Keys are
+// inserted in the order of their names before anything else, so pairs gives the
+// same order whatever was seen before.
 //
-// The tables are read-only for scripts, and no script can keep one: see seal.
-type filler interface {
-	fill(v reflect.Value) lua.LValue
+// Each input has a variable of its own that the slots are bound to; an input is
+// copied there and read by typed pointers, which costs less than asking reflect
+// for each field. The tables are read-only for scripts, and no script can keep
+// one: see seal.
+type slot interface {
+	read() lua.LValue
+}
+
+// inputSlot is the input of one hook in one state.
+type inputSlot struct {
+	variable reflect.Value
+	record   *recordSlot
 }
 
 // input is the read-only table of an input of a hook; it is the same table
 // each time.
 func (st *state) input(h *hook, in any) *lua.LTable {
 	v := reflect.ValueOf(in)
-	f := st.inputs[h]
-	if f == nil {
-		f = st.newRecord(v.Type())
-		st.inputs[h] = f
+	s := st.inputs[h]
+	if s == nil {
+		s = &inputSlot{variable: reflect.New(v.Type()).Elem()}
+		s.record = st.newRecord(s.variable)
+		st.inputs[h] = s
 	}
-	return f.fill(v).(*lua.LTable)
+	s.variable.Set(v)
+	return s.record.read().(*lua.LTable)
 }
 
-func (st *state) newFiller(t reflect.Type) filler {
-	switch t.Kind() {
+// pointerTo is the address of v as a pointer to the type that underlies it.
+func pointerTo[T any](v reflect.Value) *T {
+	return v.Addr().Convert(reflect.TypeFor[*T]()).Interface().(*T)
+}
+
+// newSlot binds a slot to v, which can be addressed.
+func (st *state) newSlot(v reflect.Value) slot {
+	switch v.Kind() {
 	case reflect.String:
-		return &textSlot{}
-	case reflect.Slice, reflect.Array:
-		return &listSlot{st: st, elem: t.Elem(), t: st.fixed(4, 0)}
+		return &textSlot{at: pointerTo[string](v)}
+	case reflect.Int:
+		return &numberSlot[int]{at: pointerTo[int](v)}
+	case reflect.Int64:
+		return &numberSlot[int64]{at: pointerTo[int64](v)}
+	case reflect.Float64:
+		return &numberSlot[float64]{at: pointerTo[float64](v)}
+	case reflect.Bool:
+		return flagSlot{pointerTo[bool](v)}
+	case reflect.Slice:
+		return &listSlot{st: st, at: v, t: st.fixed(4, 0)}
 	case reflect.Struct:
-		return st.newRecord(t)
+		return st.newRecord(v)
 	case reflect.Pointer:
-		return &pointerSlot{to: st.newFiller(t.Elem())}
+		to := reflect.New(v.Type().Elem()).Elem()
+		return &pointerSlot{at: v, to: to, slot: st.newSlot(to)}
 	case reflect.Map:
-		return &mapSlot{st: st, t: st.fixed(0, 1)}
-	case reflect.Int, reflect.Int64:
-		return &numberSlot{}
+		return &mapSlot{st: st, at: v, t: st.fixed(0, 1)}
 	}
-	return plainSlot{}
+	return plainSlot{v}
 }
 
 // fixed makes a table that scripts cannot change.
@@ -55,32 +79,39 @@ func (st *state) fixed(array, hash int) *lua.LTable {
 	return t
 }
 
-// numberSlot is a whole number.
-type numberSlot struct {
-	last  int64
-	value lua.LValue
-}
+// plainSlot is anything else.
+type plainSlot struct{ at reflect.Value }
 
-func (s *numberSlot) fill(v reflect.Value) lua.LValue {
-	if n := v.Int(); s.value == nil || n != s.last {
-		s.last, s.value = n, lua.LNumber(n)
-	}
-	return s.value
-}
+func (s plainSlot) read() lua.LValue { return encoder{}.toLua(s.at) }
 
-// plainSlot makes booleans and the rarer numbers.
-type plainSlot struct{}
+type flagSlot struct{ at *bool }
 
-func (plainSlot) fill(v reflect.Value) lua.LValue { return encoder{}.toLua(v) }
+func (s flagSlot) read() lua.LValue { return lua.LBool(*s.at) }
 
 type textSlot struct {
+	at    *string
 	last  string
 	value lua.LValue
 }
 
-func (s *textSlot) fill(v reflect.Value) lua.LValue {
-	if text := v.String(); s.value == nil || text != s.last {
-		s.last, s.value = text, lua.LString(text)
+func (s *textSlot) read() lua.LValue {
+	if s.value == nil || *s.at != s.last {
+		s.last = *s.at
+		s.value = lua.LString(s.last)
+	}
+	return s.value
+}
+
+type numberSlot[T int | int64 | float64] struct {
+	at    *T
+	last  T
+	value lua.LValue
+}
+
+func (s *numberSlot[T]) read() lua.LValue {
+	if s.value == nil || *s.at != s.last {
+		s.last = *s.at
+		s.value = lua.LNumber(s.last)
 	}
 	return s.value
 }
@@ -92,21 +123,24 @@ type recordSlot struct {
 }
 
 type fieldSlot struct {
-	inputField
-	slot filler
-	last lua.LValue
+	slot
+	name  string
+	at    reflect.Value
+	maybe bool // nil when it is empty
+	last  lua.LValue
 }
 
-func (st *state) newRecord(t reflect.Type) *recordSlot {
-	fields := fieldsOf(t)
+func (st *state) newRecord(v reflect.Value) *recordSlot {
+	fields := fieldsOf(v.Type())
 	r := &recordSlot{t: st.fixed(0, len(fields))}
 	for _, f := range fields {
-		one := fieldSlot{inputField: f, last: lua.LFalse}
-		switch ft := t.FieldByIndex(f.index).Type; {
-		case ft.Kind() == reflect.Pointer && f.shared:
-			one.slot = &sharedSlot{to: st.newFiller(ft.Elem())}
-		default:
-			one.slot = st.newFiller(ft)
+		at := v.FieldByIndex(f.index)
+		one := fieldSlot{name: f.name, at: at, maybe: f.omitEmpty, last: lua.LFalse}
+		if f.shared && at.Kind() == reflect.Pointer {
+			to := reflect.New(at.Type().Elem()).Elem()
+			one.slot = &sharedSlot{pointerSlot: pointerSlot{at: at, to: to, slot: st.newSlot(to)}}
+		} else {
+			one.slot = st.newSlot(at)
 		}
 		r.fields = append(r.fields, one)
 		r.t.RawSetString(f.name, lua.LFalse) // takes its place in the order
@@ -114,16 +148,12 @@ func (st *state) newRecord(t reflect.Type) *recordSlot {
 	return r
 }
 
-func (r *recordSlot) fill(v reflect.Value) lua.LValue {
+func (r *recordSlot) read() lua.LValue {
 	for i := range r.fields {
 		f := &r.fields[i]
-		field := v
-		for _, n := range f.index {
-			field = field.Field(n)
-		}
 		value := lua.LNil
-		if !f.omitEmpty || !field.IsZero() {
-			value = f.slot.fill(field)
+		if !f.maybe || !f.at.IsZero() {
+			value = f.slot.read()
 		}
 		if value != f.last {
 			f.last = value
@@ -133,31 +163,38 @@ func (r *recordSlot) fill(v reflect.Value) lua.LValue {
 	return r.t
 }
 
-// listSlot is a list: its elements keep their slots when it shrinks.
+// listSlot is a list: its elements keep their variables when it shrinks.
 type listSlot struct {
 	st    *state
-	elem  reflect.Type
+	at    reflect.Value
 	t     *lua.LTable
-	slots []filler
+	elems []elemSlot
 	last  []lua.LValue
 }
 
-func (l *listSlot) fill(v reflect.Value) lua.LValue {
-	n := v.Len()
+type elemSlot struct {
+	slot
+	variable reflect.Value
+}
+
+func (l *listSlot) read() lua.LValue {
+	n := l.at.Len()
 	for i := range n {
-		if i == len(l.slots) {
-			l.slots = append(l.slots, l.st.newFiller(l.elem))
+		if i == len(l.elems) {
+			v := reflect.New(l.at.Type().Elem()).Elem()
+			l.elems = append(l.elems, elemSlot{l.st.newSlot(v), v})
 		}
-		value := l.slots[i].fill(v.Index(i))
-		if i < len(l.last) && l.last[i] == value {
+		l.elems[i].variable.Set(l.at.Index(i))
+		value := l.elems[i].read()
+		switch {
+		case i == len(l.last):
+			l.last = append(l.last, value)
+		case l.last[i] == value:
 			continue
+		default:
+			l.last[i] = value
 		}
 		l.t.RawSetInt(i+1, value)
-		if i < len(l.last) {
-			l.last[i] = value
-		} else {
-			l.last = append(l.last, value)
-		}
 	}
 	for i := len(l.last); i > n; i-- {
 		l.t.Remove(i) // the last element: nothing moves
@@ -169,43 +206,48 @@ func (l *listSlot) fill(v reflect.Value) lua.LValue {
 // mapSlot is a map: a new table whenever it has contents.
 type mapSlot struct {
 	st *state
+	at reflect.Value
 	t  *lua.LTable // the empty one
 }
 
-func (m *mapSlot) fill(v reflect.Value) lua.LValue {
-	if v.Len() == 0 {
+func (m *mapSlot) read() lua.LValue {
+	if m.at.Len() == 0 {
 		return m.t
 	}
-	t := encoder{}.toLua(v).(*lua.LTable)
+	t := encoder{}.toLua(m.at).(*lua.LTable)
 	m.st.freeze(t)
 	return t
 }
 
-// pointerSlot is a value that may be missing.
-type pointerSlot struct{ to filler }
+// pointerSlot is a value that may be missing; it has a variable of its own.
+type pointerSlot struct {
+	slot
+	at, to reflect.Value
+}
 
-func (p *pointerSlot) fill(v reflect.Value) lua.LValue {
-	if v.IsNil() {
+func (p *pointerSlot) read() lua.LValue {
+	if p.at.IsNil() {
 		return lua.LNil
 	}
-	return p.to.fill(v.Elem())
+	p.to.Set(p.at.Elem())
+	return p.slot.read()
 }
 
 // sharedSlot is a pointer to what never changes: it is read once. It holds the
 // pointer, so that no other value gets its address.
 type sharedSlot struct {
-	to    filler
+	pointerSlot
 	held  any
-	at    uintptr
+	was   uintptr
 	value lua.LValue
 }
 
-func (s *sharedSlot) fill(v reflect.Value) lua.LValue {
-	if v.IsNil() {
+func (s *sharedSlot) read() lua.LValue {
+	if s.at.IsNil() {
 		return lua.LNil
 	}
-	if at := v.Pointer(); s.held == nil || at != s.at {
-		s.held, s.at, s.value = v.Interface(), at, s.to.fill(v.Elem())
+	if p := s.at.Pointer(); s.held == nil || p != s.was {
+		s.held, s.was, s.value = s.at.Interface(), p, s.pointerSlot.read()
 	}
 	return s.value
 }

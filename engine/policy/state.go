@@ -24,7 +24,7 @@ type state struct {
 	env      *lua.LTable // the globals of every policy
 	data     dataTables
 	tables   map[string]*lua.LTable // data tables, built once
-	inputs   map[*hook]*recordSlot  // built once, filled anew
+	inputs   map[*hook]*inputSlot   // built once, filled anew
 	loaded   map[*compiled]*lua.LFunction
 	regexp   map[string]*program
 	programs int // their steps
@@ -55,7 +55,7 @@ type Why struct {
 func newState(data dataTables) *state {
 	settle()
 	st := &state{
-		b: &budget{}, data: data, tables: map[string]*lua.LTable{}, inputs: map[*hook]*recordSlot{},
+		b: &budget{}, data: data, tables: map[string]*lua.LTable{}, inputs: map[*hook]*inputSlot{},
 		loaded: map[*compiled]*lua.LFunction{}, regexp: map[string]*program{},
 	}
 	st.L = lua.NewState(lua.Options{
