@@ -30,8 +30,8 @@ func (a *appliance) newLifecycle() {
 	a.lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
 		Policies: a.policies, Builtin: builtin(), Store: a.store, Records: records{a}, Peers: members{a}, Alarms: policyAlarms{a},
 		Signer: signer{a}, Setting: clusterConfig{a}.Get,
-		Emit:   func(actor engine.Actor, what string) { a.journal.Emit(event.By(actor, "Policy Change", what)) },
-		Logger: a.log.With("module", "policy"),
+		Emit:    func(actor engine.Actor, what string) { a.journal.Emit(event.By(actor, "Policy Change", what)) },
+		Applied: a.cluster.RulesChanged, Logger: a.log.With("module", "policy"),
 	})
 }
 

@@ -268,3 +268,35 @@ func failOrGone(t *testing.T, p *appliancetest.Peer, all []string, n int64) {
 		return ""
 	})
 }
+
+// A waiver lowers the alarm of its finding at once, and its end raises it again.
+func TestWaiverOfAFinding(t *testing.T) {
+	t.Parallel()
+	p := appliancetest.Cluster(t, 94, 1)[0]
+	services := func(holds bool) {
+		t.Helper()
+		p.Await(fmt.Sprint("the alarm of the base services: ", holds), 5*time.Second, func() string {
+			all := p.AllAlarms()
+			if slices.ContainsFunc(all, func(a engine.RaisedAlarm) bool { return a.ID == 70017 }) != holds {
+				return fmt.Sprint(all)
+			}
+			return ""
+		})
+	}
+	services(true)
+	var ids []string
+	for _, finding := range []string{"cluster.base.no_dns_server", "cluster.base.no_ntp_server"} {
+		var w engine.PolicyWaiver
+		if err := command(t, p, "PolicyWaive", nil, map[string]string{"Finding": finding, "For": "1h", "Reason": "test"}, &w); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, w.ID)
+	}
+	services(false)
+	for _, id := range ids {
+		if err := command(t, p, "PolicyUnwaive", nil, map[string]string{"Id": id}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	services(true)
+}

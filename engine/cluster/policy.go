@@ -31,3 +31,6 @@ func (s *Service) Situation() engine.Situation {
 	c := s.policyContext(s.records(s.Running().Peers))
 	return engine.Situation{Self: c.Self, Cluster: c.Cluster}
 }
+
+// RulesChanged makes the periodic run of the rules come now.
+func (s *Service) RulesChanged() { signal(s.kick) }

@@ -117,6 +117,7 @@ type LifecycleOptions struct {
 	Setting  func(item string) string // configuration item of the policies; nil: defaults
 	Address  func() string            // of this peer, for acks and audit
 	Emit     func(actor engine.Actor, what string)
+	Applied  func() // another revision or other waivers are in effect: what rests on them is asked anew
 	Logger   *slog.Logger
 }
 
@@ -157,6 +158,9 @@ func NewLifecycle(o LifecycleOptions) *Lifecycle {
 	}
 	if o.Emit == nil {
 		o.Emit = func(engine.Actor, string) {}
+	}
+	if o.Applied == nil {
+		o.Applied = func() {}
 	}
 	if o.Address == nil {
 		o.Address = func() string { return "" }

@@ -35,6 +35,7 @@ func (l *Lifecycle) Follow(ctx context.Context) error {
 	}
 	l.mark, l.following = mark, true
 	l.raise(ctx)
+	l.o.Applied()
 	return nil
 }
 
