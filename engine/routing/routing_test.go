@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -254,4 +255,20 @@ func branches(n int) []engine.SearchRule {
 		out = append(out, r)
 	}
 	return append(out, engine.SearchRule{Name: "rest", Priority: 5000, Mode: engine.AnyAlias, Target: "Rest"})
+}
+
+// A guard against regressions. Source: reference/policy-api.md section 11, 7.
+func TestSpeedGuard(t *testing.T) {
+	p := plan(t, nil, branches(1000))
+	best := time.Hour
+	for range 40 {
+		began := time.Now()
+		for range 100 {
+			p.Search(routing.Request{Alias: "0061234@example.com"})
+		}
+		best = min(best, time.Since(began)/100)
+	}
+	if best > 100*time.Microsecond {
+		t.Errorf("a search of 1,000 rules took %s", best)
+	}
 }
