@@ -81,7 +81,7 @@ func (p *Peer) Restart() {
 	p.T.Helper()
 	before := p.Child()
 	p.Exec("xCommand Restart")
-	p.Await("restarts", 15*time.Second, func() string {
+	p.Await("restarts", 40*time.Second, func() string {
 		if child := p.Child(); child == 0 || child == before {
 			return "old process"
 		}
@@ -98,7 +98,7 @@ func Form(t testing.TB, peers []*Peer) {
 		p.Start()
 	}
 	for _, p := range peers {
-		p.Await("answers", 15*time.Second, func() string {
+		p.Await("answers", 40*time.Second, func() string {
 			_, err := p.Try("xStatus SystemUnit")
 			return why(err)
 		})
@@ -187,13 +187,21 @@ func unready(v engine.ClusterView, count int) string {
 	case len(v.Restart) > 0:
 		return "restart pending: " + strings.Join(v.Restart, ", ")
 	}
+	voters := 0
 	for _, p := range v.Peers {
+		if p.Voter {
+			voters++
+		}
 		if p.State != engine.PeerActive && p.State != engine.ThisSystem {
 			return fmt.Sprintf("peer %d is %s: %s", p.Index, p.State, p.Cause)
 		}
 		if p.Node == "" || p.Applied == 0 {
 			return fmt.Sprintf("peer %d has not replicated", p.Index)
 		}
+	}
+	// While the group grows it has two voters for a moment, and needs both.
+	if want := (count-1)/2*2 + 1; voters != want {
+		return fmt.Sprintf("%d voters, want %d", voters, want)
 	}
 	return ""
 }

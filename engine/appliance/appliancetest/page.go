@@ -74,7 +74,7 @@ func OfflinePage(t testing.TB, p *Peer, change func(*sqlstore.Page)) {
 // Answers waits until the shell of a started peer answers.
 func (p *Peer) Answers() {
 	p.T.Helper()
-	p.Await("answers", 15*time.Second, func() string {
+	p.Await("answers", 40*time.Second, func() string {
 		_, err := p.Try("xStatus SystemUnit")
 		return why(err)
 	})

@@ -94,7 +94,7 @@ func (p *Peer) Start() {
 func (p *Peer) Up() *Peer {
 	p.T.Helper()
 	p.Start()
-	p.Await("answers", 15*time.Second, func() string {
+	p.Await("answers", 40*time.Second, func() string {
 		_, err := p.Try("xStatus SystemUnit")
 		return why(err)
 	})
