@@ -108,6 +108,7 @@ func TestTaken(t *testing.T) {
 		{"peer link", "4371", "stop what uses the port"},
 		{"cluster database", "4372", "stop what uses the port"},
 		{"console", "8443", "--https-port"},
+		{"H.323 RAS", "1719", "--ras-port"},
 		{"address of another host", "", "--address"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -115,6 +116,12 @@ func TestTaken(t *testing.T) {
 			address := fmt.Sprintf("127.0.61.%d", i+1)
 			if c.port == "" {
 				address = "192.0.2.77"
+			} else if c.port == "1719" {
+				conn, err := net.ListenPacket("udp", net.JoinHostPort(address, c.port))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
 			} else {
 				ln, err := net.Listen("tcp", net.JoinHostPort(address, c.port))
 				if err != nil {

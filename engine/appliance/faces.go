@@ -44,6 +44,10 @@ func (a *appliance) openFaces(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.console.Close)
 	a.watch = a.newWatch()
+	if err := a.watch.Open(ctx); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.watch.Close)
 	return nil
 }
 

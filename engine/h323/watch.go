@@ -124,7 +124,8 @@ func (w *Watch) Open(context.Context) error {
 		conn, err := w.o.Bind(address)
 		if err != nil {
 			w.Close()
-			return engine.Errorf(engine.Unavailable, "RAS cannot listen on %s: %w", address, err)
+			return engine.Errorf(engine.Unavailable, "H.323 RAS cannot listen on UDP %s: %w", address, err).
+				With("--ras-port", "stop what uses the port, or choose another with --ras-port on all peers")
 		}
 		w.conns = append(w.conns, conn)
 	}
