@@ -109,7 +109,7 @@ func decision() (task, error) {
 		return task{}, err
 	}
 	star, err := starlarkDecision()
-	return task{"one decision on 20 fields", 2000, []contestant{{"hexad", hexad}, {"OPA", opa}, {"Starlark", star}}}, err
+	return task{"one decision on 20 fields", 500, []contestant{{"hexad", hexad}, {"OPA", opa}, {"Starlark", star}}}, err
 }
 
 func hexadDecision() (func(n int) error, error) {

@@ -59,7 +59,7 @@ func routes(n int) func() (task, error) {
 			return task{}, err
 		}
 		star, err := starlarkRoute(n)
-		return task{fmt.Sprintf("%d search rules and one script", n), max(20, 2000/n), []contestant{{"hexad", hexad}, {"OPA", opa}, {"Starlark", star}}}, err
+		return task{fmt.Sprintf("%d search rules and one script", n), max(10, 1000/n), []contestant{{"hexad", hexad}, {"OPA", opa}, {"Starlark", star}}}, err
 	}
 }
 
