@@ -21,18 +21,15 @@ func TestCrash(t *testing.T) {
 	p := appliancetest.New(t, 1, "127.0.60.1").Up()
 	p.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
 	for n, wait := range []string{"100ms", "200ms", "400ms"} {
-		before, killed := p.Child(), time.Now()
+		before := p.Child()
 		p.Signal(syscall.SIGKILL)
-		p.Await("is back", 5*time.Second, func() string {
+		p.Await("has another child", time.Second, func() string {
 			if child := p.Child(); child == 0 || child == before {
 				return fmt.Sprintf("child is %d", child)
 			}
-			_, err := p.Try("xStatus SystemUnit")
-			return why(err)
+			return ""
 		})
-		if took := time.Since(killed); n == 0 && took > time.Second {
-			t.Errorf("it was back after %v, want at most a second", took)
-		}
+		p.Answers()
 		if line := fmt.Sprintf(`cause="signal: killed" crashes="%d" in="%s"`, n+1, wait); !strings.Contains(p.Log(), line) {
 			t.Errorf("no line with %s", line)
 		}
