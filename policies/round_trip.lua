@@ -3,7 +3,7 @@
 -- candidate.
 --
 -- What is measured is a question and its answer between two processes, the least
--- of the last eight: a little longer than the network takes, most so on a busy
+-- of the last sixteen: a little longer than the network takes, most so on a busy
 -- system. A pair counts as too far from a twentieth above the limit, 84 ms: a
 -- network of 80 ms is never told, one of 90 ms always.
 --

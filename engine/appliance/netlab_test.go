@@ -145,6 +145,10 @@ func cuts(t *testing.T) {
 	}
 }
 
+// looking is what it takes to look at the alarms of three peers, one after the
+// other, on a busy host.
+const looking = 300 * time.Millisecond
+
 // awaitEach waits until each peer has raised, or lowered, what it must, and
 // reports those that had not by the deadline.
 func awaitEach(t *testing.T, peers []*appliancetest.Peer, want [3][]int, holds bool, deadline time.Time) {
@@ -152,7 +156,7 @@ func awaitEach(t *testing.T, peers []*appliancetest.Peer, want [3][]int, holds b
 	for i, p := range peers {
 		for _, id := range want[i] {
 			p.AwaitAlarm(id, holds, 20*time.Second)
-			if late := time.Since(deadline); late > 0 {
+			if late := time.Since(deadline); late > looking {
 				t.Errorf("%s: alarm %d, raised %v, came %v late", p.Name, id, holds, late.Round(10*time.Millisecond))
 			}
 		}
@@ -172,7 +176,7 @@ func distance(t *testing.T) {
 		}
 	}
 	for _, p := range peers {
-		p.Await("measures all round trips", 10*time.Second, func() string {
+		p.Await("measures all round trips", 20*time.Second, func() string {
 			for _, other := range p.View().Peers {
 				if other.State == engine.PeerActive && (other.RTTMS < 79 || other.RTTMS > 90) {
 					return fmt.Sprintf("%s is %v ms away", other.Address, other.RTTMS)
@@ -190,7 +194,7 @@ func distance(t *testing.T) {
 	}
 	netlab(t, "delay", "all", "all", "45")
 	for _, p := range peers {
-		p.AwaitAlarm(70013, true, 15*time.Second)
+		p.AwaitAlarm(70013, true, 25*time.Second)
 	}
 	addZone(peers[0])
 	netlab(t, "heal")

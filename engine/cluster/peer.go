@@ -14,7 +14,7 @@ import (
 // there must be before anything is told: enough to see past a busy processor
 // and past the setting up of the connection, few enough to follow a changed
 // route within seconds.
-const rttSamples = 8
+const rttSamples = 16
 
 // peer is one entry of the peer list, or a member that is not listed here, as
 // this system sees it. All fields after mu are guarded by it.

@@ -152,6 +152,12 @@ func (s *Service) StoreChanged(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
+	// What was read before this peer joined another cluster is of no cluster
+	// that it belongs to: its members would look as if they had left.
+	if own := s.o.Identity().Cluster; agreed.Cluster != "" && own != "" && agreed.Cluster != own {
+		s.mu.Unlock()
+		return
+	}
 	former := s.agreed.Members
 	membersChanged := !slices.Equal(former, agreed.Members)
 	primaryChanged := s.agreed.Primary != agreed.Primary

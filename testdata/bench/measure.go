@@ -15,6 +15,8 @@ type run struct {
 	dir     string
 	machine *machine
 	rows    []row
+
+	repeated []string // the runs that failed and were repeated
 }
 
 // row is one question with the results of each run, by system.
@@ -52,7 +54,7 @@ func (b *run) size(ctx context.Context, peers int) error {
 	for n := range b.o.runs + 1 { // the first warms up
 		for _, s := range systems {
 			if b.o.only != "saves" {
-				if err := b.visible(ctx, s, peers, n > 0); err != nil {
+				if err := b.again(ctx, s, func() error { return b.visible(ctx, s, peers, n > 0) }); err != nil {
 					return fmt.Errorf("%s, %d peers: %w", s.name(), peers, err)
 				}
 			}
@@ -60,13 +62,26 @@ func (b *run) size(ctx context.Context, peers int) error {
 				continue
 			}
 			for _, w := range []int{1, writers} {
-				if err := b.saves(ctx, s, w, n > 0); err != nil {
+				if err := b.again(ctx, s, func() error { return b.saves(ctx, s, w, n > 0) }); err != nil {
 					return fmt.Errorf("%s, %d writers: %w", s.name(), w, err)
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// again repeats a run that failed: on a starved machine a group may lose its
+// leader in the middle of one. It says so.
+func (b *run) again(ctx context.Context, s system, measure func() error) error {
+	for n := 1; ; n++ {
+		err := measure()
+		if err == nil || n == 3 || ctx.Err() != nil {
+			return err
+		}
+		b.repeated = append(b.repeated, fmt.Sprintf("%s: %v", s.name(), err))
+		time.Sleep(2 * time.Second)
+	}
 }
 
 // visible saves one after the other, with a pause, and waits for each on all peers.

@@ -12,6 +12,11 @@ func (b *run) report(w io.Writer) {
 	fmt.Fprintf(w, "idle before the runs: %s; %d runs each, median (least – most)\n", b.machine.seen(), b.o.runs)
 	fmt.Fprintf(w, "| %-42s | %-26s | %-26s | %-13s |\n|%s|%s|%s|%s|\n", "", "hexad", "rqlited", "hexad/rqlited",
 		dashes(44), dashes(28), dashes(28), dashes(15))
+	defer func() {
+		for _, text := range b.repeated {
+			fmt.Fprintln(w, "repeated:", text)
+		}
+	}()
 	for _, r := range b.rows {
 		h, q := median(r.values["hexad"]), median(r.values["rqlited"])
 		fmt.Fprintf(w, "| %-42s | %-26s | %-26s | %-13s |\n", r.question, spread(r.values["hexad"], r.unit), spread(r.values["rqlited"], r.unit), fmt.Sprintf("%.2f", h/q))
