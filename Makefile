@@ -53,8 +53,9 @@ vuln:
 	  $(GO) run $(GOVULNCHECK) -db file://$$db ./...; status=$$?; rm -rf $$dir; exit $$status; \
 	else $(GO) run $(GOVULNCHECK) ./...; fi
 
-bench: build ## save to visible, saves a second, decisions; beside stock rqlited in the same run
-	cd testdata/bench && $(GO) run . -hexad ../../$(BIN)
+bench: build ## saves beside stock rqlited, decisions beside OPA and Starlark, each in one run (BENCH= its flags)
+	cd testdata/bench && $(GO) run . -hexad ../../$(BIN) $(BENCH)
+	cd testdata/bench-policy && $(GO) run .
 
 driver-test: ## rqlite's own db and store suites on our SQLite driver (4 to 5 minutes)
 	$(GO) test -timeout 20m -skip '^Test_DB_TableCreationFTS$$' github.com/rqlite/rqlite/v8/db github.com/rqlite/rqlite/v8/store
