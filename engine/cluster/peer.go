@@ -11,10 +11,13 @@ import (
 )
 
 // rttSamples is how many round trips the minimum is taken of, and how many
-// there must be before anything is told: enough to see past a busy processor
+// there must be before the rules are told: enough to see past a busy processor
 // and past the setting up of the connection, few enough to follow a changed
-// route within seconds.
-const rttSamples = 16
+// route within seconds. People see a first figure after rttShown.
+const (
+	rttSamples = 16
+	rttShown   = 3
+)
 
 // peer is one entry of the peer list, or a member that is not listed here, as
 // this system sees it. All fields after mu are guarded by it.
@@ -138,8 +141,11 @@ func (p *peer) unwatch() {
 }
 
 // rtt is the least round trip of the last samples in ms, 0 when unknown.
-func (p *peer) rtt() float64 {
-	if len(p.rtts) < rttSamples || !p.up {
+func (p *peer) rtt() float64 { return p.least(rttSamples) }
+
+// least is the least round trip when there are at least so many samples.
+func (p *peer) least(samples int) float64 {
+	if len(p.rtts) < samples || !p.up {
 		return 0
 	}
 	return slices.Min(p.rtts)
@@ -153,6 +159,7 @@ type snapshot struct {
 	since, heard                      time.Time
 	facts                             engine.Facts
 	rtt                               float64
+	rttShown                          float64 // a first figure, for people
 	dbUp, dbDown                      bool
 	dbCause                           string
 	dbPort                            int
@@ -164,6 +171,7 @@ func (p *peer) snapshot() snapshot {
 	s := snapshot{state: p.stateLocked()}
 	s.address, s.node, s.key, s.cause, s.seenAs = p.address, p.node, p.key, p.cause, p.seenAs
 	s.port, s.since, s.heard, s.facts, s.rtt = p.port, p.since, p.heard, p.facts, p.rtt()
+	s.rttShown = p.least(rttShown)
 	s.dbUp, s.dbCause, s.dbPort = p.dbUp, p.dbCause, p.dbPort
 	s.dbDown = p.dbTried && !p.dbUp && (p.dbMet || time.Since(p.born) > settle)
 	return s

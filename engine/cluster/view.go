@@ -99,7 +99,7 @@ func (s *Service) peerView(index int, address string, this bool, self engine.Fac
 	}
 	snap := p.snapshot()
 	f := snap.facts
-	v.Node, v.State, v.Cause, v.Since, v.Fingerprint, v.RTTMS = snap.node, snap.state, snap.cause, snap.since, snap.key, snap.rtt
+	v.Node, v.State, v.Cause, v.Since, v.Fingerprint, v.RTTMS = snap.node, snap.state, snap.cause, snap.since, snap.key, snap.rttShown
 	if snap.node != "" {
 		v.Pin = "pinned"
 		v.Primary, v.Voter = agreed.Primary == snap.node, slices.Contains(servers.Voters, snap.node)
