@@ -52,8 +52,5 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// socket is where the administrator's shell listens.
-func (o Options) socket() string { return filepath.Join(o.DataDir, "admin.sock") }
-
 // store is where the copies of cluster.db live, one directory a generation.
 func (o Options) store() string { return filepath.Join(o.DataDir, "cluster") }

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"hexad/engine"
@@ -22,7 +21,6 @@ import (
 // rules are the real ones.
 type system struct {
 	*cluster.Service
-	mu        sync.Mutex
 	page      cluster.Page
 	agreed    engine.Agreed
 	config    map[string]string
