@@ -46,6 +46,7 @@ lint:
 # it without pointer checks: the translated SQLite does its own arithmetic. The
 # tests of engine/appliance drive the built program and see nothing of it.
 race:
+	@command -v $${CC:-gcc} >/dev/null || { echo "the race detector needs a C compiler: install gcc"; exit 1; }
 	CGO_ENABLED=1 $(GO) test -race -gcflags=all=-d=checkptr=0 -timeout 20m $$($(GO) list ./engine/... ./sqlstore/... ./ui/... | grep -v /engine/appliance)
 
 vuln:
@@ -55,6 +56,7 @@ vuln:
 	else $(GO) run $(GOVULNCHECK) ./...; fi
 
 bench: build ## saves beside stock rqlited, decisions beside OPA and Starlark, each in one run (BENCH= its flags)
+	@command -v $${CC:-gcc} >/dev/null || { echo "stock rqlited needs a C compiler: install gcc"; exit 1; }
 	cd testdata/bench && $(GO) run . -hexad ../../$(BIN) $(BENCH)
 	cd testdata/bench-policy && $(GO) run .
 

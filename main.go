@@ -123,6 +123,7 @@ func serveOptions(args []string, stdout, stderr io.Writer) (appliance.Options, i
 	flags.StringVar(&o.Address, "address", hostAddress(), "LAN1 address: listened on, and dialled from")
 	flags.StringVar(&role, "role", "core", "core or edge; a cluster holds one role")
 	flags.StringVar(&o.Size, "size", "medium", "small, medium or large")
+	flags.StringVar(&o.Series, "series", "expressway", "expressway or vcs: the series of the option keys; licences that the series pools may differ between peers")
 	flags.IntVar(&o.HTTPSPort, "https-port", 8443, "web console")
 	flags.IntVar(&o.LinkPort, "link-port", 4371, "peer link; equal on all peers")
 	flags.IntVar(&o.DatabasePort, "database-port", 4372, "cluster database; equal on all peers")

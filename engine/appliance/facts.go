@@ -52,7 +52,7 @@ func (a *appliance) listed(list string) []string {
 func (a *appliance) hostFacts() engine.Facts {
 	get := clusterConfig{a}.Get
 	f := engine.Facts{
-		Address: a.o.Address, Addresses: []string{a.o.Address}, Product: "expressway", Role: a.o.Role, Size: a.o.Size, Hardware: "virtual",
+		Address: a.o.Address, Addresses: []string{a.o.Address}, Product: a.o.Series, Role: a.o.Role, Size: a.o.Size, Hardware: "virtual",
 		NICs: 1, ClusterNIC: "single", SystemName: get("SystemUnit Name"), HostName: get("IP DNS Hostname"), Domain: get("IP DNS Domain Name"),
 		NTP: a.clock.Facts(), Keys: a.keys(), Upgraded: haveResetImage(a.o.DataDir),
 		Maintenance: strings.EqualFold(get("SystemUnit Maintenance Mode"), "On"),

@@ -15,6 +15,7 @@ type Options struct {
 	Address           string // LAN1 address, an IP literal
 	Role              engine.Role
 	Size              string // small, medium or large
+	Series            string // expressway or vcs: which option keys the cluster pools
 	HTTPSPort         int
 	LinkPort          int // 4371; another value only in tests
 	DatabasePort      int // 4372
@@ -45,6 +46,9 @@ func (o Options) Validate() error {
 	}
 	if o.Size != "small" && o.Size != "medium" && o.Size != "large" {
 		return engine.Errorf(engine.Invalid, "size %q is neither small, medium nor large", o.Size).With("--size", "use --size small, medium or large")
+	}
+	if o.Series != "expressway" && o.Series != "vcs" {
+		return engine.Errorf(engine.Invalid, "series %q is neither expressway nor vcs", o.Series).With("--series", "use --series expressway, or vcs where option keys of that series are installed")
 	}
 	if o.LogFormat != "text" && o.LogFormat != "json" {
 		return engine.Errorf(engine.Invalid, "log format %q is neither text nor json", o.LogFormat).With("--log-format", "use text or json")
