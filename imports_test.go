@@ -20,7 +20,6 @@ var homes = map[string][]string{
 	"golang.org/x/crypto/argon2":  {"hexad/ui/console"},
 	"github.com/chromedp":         nil, // tests only
 	"pgregory.net/rapid":          nil,
-	"github.com/rogpeppe":         nil,
 	"github.com/mattn/go-sqlite3": nil, // rqlite's, through the stand-in
 }
 
