@@ -42,13 +42,15 @@ func TestRestart(t *testing.T) {
 func TestRestartCutOff(t *testing.T) {
 	t.Parallel()
 	g := sqlstoretest.Start(t, 3)
-	save(t, g.Peers[0], "Zones Zone 1 Name", "branch")
-	g.Equal()
 	p := g.Peers[2]
-	g.Board.Isolate(p.Node)
-	notices := make(chan sqlstore.ChangeNotice, 10)
+	notices := make(chan sqlstore.ChangeNotice, 1000)
 	f := func(n sqlstore.ChangeNotice) { notices <- n }
 	p.Changed.Store(&f)
+	save(t, g.Peers[0], "Zones Zone 1 Name", "branch")
+	g.Equal()
+	for n := <-notices; n.Revision != 1; n = <-notices { // the news of the save, which may come after the save itself
+	}
+	g.Board.Isolate(p.Node)
 	g.Restart(p)
 	if got := value(t, p, "Zones Zone 1 Name"); got != "branch" {
 		t.Errorf("cut off, it reads %q", got)
