@@ -40,7 +40,8 @@ type PeerView struct {
 	Certificate  string    `json:"certificate"` // Valid, Invalid, Unknown
 	Reason       string    `json:"certificate_reason,omitempty"`
 	Fingerprint  string    `json:"fingerprint,omitempty"`
-	Pin          string    `json:"pin"` // none, pinned, changed
+	Pin          string    `json:"pin"`                           // none, pinned, changed
+	Offered      string    `json:"offered_fingerprint,omitempty"` // of the key that it shows instead of the pinned one
 	Primary      bool      `json:"primary"`
 	Voter        bool      `json:"voter"`
 	Applied      uint64    `json:"applied_index"`

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"hexad/engine"
@@ -66,7 +67,7 @@ func (a *appliance) notReady() []string {
 // trust is how peers come to know each other.
 type trust struct{ a *appliance }
 
-func (t trust) AcceptKey(ctx context.Context, actor engine.Actor, address string) error {
+func (t trust) AcceptKey(ctx context.Context, actor engine.Actor, address, fingerprint string) error {
 	for _, m := range t.a.cluster.Agreed().Members {
 		if !t.a.cluster.SameAddress(m.Address, address) {
 			continue
@@ -74,6 +75,9 @@ func (t trust) AcceptKey(ctx context.Context, actor engine.Actor, address string
 		key, ok := t.a.offered(m.Address)
 		if !ok {
 			return engine.Errorf(engine.NotFound, "%s shows no other key than the pinned one", address).With("Peer", "nothing needs to be accepted")
+		}
+		if fingerprint != "" && !strings.EqualFold(fingerprint, key) {
+			return engine.Errorf(engine.Conflict, "%s shows another key by now: %s", address, key).With("Fingerprint", "compare that one with the peer's own, or find out who answers there")
 		}
 		m.Fingerprint = key
 		if err := t.a.store.PutMember(ctx, m); err != nil {

@@ -201,10 +201,12 @@ func (a *appliance) reported(c link.Contact) {
 	if !ok {
 		return
 	}
+	key := ""
 	if c.Refusal == link.KeyChanged && c.Certificate.Fingerprint != "" {
-		a.offer(c.Address, c.Certificate.Fingerprint)
+		key = c.Certificate.Fingerprint
+		a.offer(c.Address, key)
 	}
 	a.cluster.Refused(cluster.Refusal{
-		Node: c.Node, Address: c.Address, Kind: kind, Reason: c.Refusal.Text().In(engine.English, nil), Remote: c.Remote.Generation, At: c.At,
+		Node: c.Node, Address: c.Address, Kind: kind, Reason: c.Refusal.Text().In(engine.English, nil), Key: key, Remote: c.Remote.Generation, At: c.At,
 	})
 }

@@ -341,7 +341,14 @@ func (j *joining) changedKey() {
 	if e := j.primary.Refused(`xCommand ClusterPeerKeyAccept Peer: "%s"`, j.joiner.Address); e.Code != engine.NotFound {
 		j.t.Errorf("a key that did not change: %v", e)
 	}
-	j.primary.Exec(`xCommand ClusterPeerKeyAccept Peer: "%s"`, j.third.Address)
+	shown := j.primary.Entry(j.third.Address)
+	if shown.Offered == "" || shown.Offered == shown.Fingerprint {
+		j.t.Errorf("pinned %q, offered %q: two different fingerprints are to be compared", shown.Fingerprint, shown.Offered)
+	}
+	if e := j.primary.Refused(`xCommand ClusterPeerKeyAccept Peer: "%s" Fingerprint: "%s"`, j.third.Address, shown.Fingerprint); e.Code != engine.Conflict {
+		j.t.Errorf("another key than the one that was compared: %v", e)
+	}
+	j.primary.Exec(`xCommand ClusterPeerKeyAccept Peer: "%s" Fingerprint: "%s"`, j.third.Address, shown.Offered)
 	for _, p := range j.all()[:2] {
 		p.AwaitAlarm(70021, false, 3*time.Second)
 		marks.once(j.t, p, 70021)

@@ -139,7 +139,7 @@ func (a *appliance) offered(address string) (string, bool) {
 func (a *appliance) offer(address, fingerprint string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.offers) < 2*engine.MaxPeers {
+	if _, known := a.offers[address]; known || len(a.offers) < 2*engine.MaxPeers {
 		a.offers[address] = fingerprint
 	}
 }

@@ -44,6 +44,7 @@ type Refusal struct {
 	Address string
 	Kind    string // generation, cluster, secret, removed, key, certificate
 	Reason  string
+	Key     string // fingerprint that was shown, of kind key
 	Remote  engine.Generation
 	At      time.Time
 	First   time.Time // of those in a row; kept by the service

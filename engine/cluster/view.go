@@ -104,8 +104,8 @@ func (s *Service) peerView(index int, address string, this bool, self engine.Fac
 		v.Pin = "pinned"
 		v.Primary, v.Voter = agreed.Primary == snap.node, slices.Contains(servers.Voters, snap.node)
 	}
-	if s.keyChanged(snap) {
-		v.Pin = "changed"
+	if offered, changed := s.keyChanged(snap); changed {
+		v.Pin, v.Offered = "changed", offered
 	}
 	if f.Node == "" {
 		return v
@@ -132,15 +132,16 @@ func certificateWord(c engine.CertFacts) string {
 	}
 }
 
-func (s *Service) keyChanged(snap snapshot) bool {
+// keyChanged reports whether a peer shows another key than the pinned one, and which.
+func (s *Service) keyChanged(snap snapshot) (offered string, changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.refused {
 		if r.Kind == "key" && (r.Node == snap.node || strings.EqualFold(r.Address, snap.address)) {
-			return true
+			return r.Key, true
 		}
 	}
-	return false
+	return "", false
 }
 
 // rttsByAddress gives the round trips that a peer measured under the

@@ -221,11 +221,12 @@ func say(l engine.Language, t engine.Text) string { return t.In(l, nil) }
 func (t *Table) trustEntries() []*Entry {
 	return []*Entry{
 		{Group: XCommand, Name: "ClusterPeerKeyAccept", Role: Administrator, Writes: true,
-			Args:    []Argument{{Name: "Peer", Space: chars(1, 128), Required: true, Help: engine.Text{EN: "Address of the peer whose changed key is right", JA: "変更された鍵が正しいピアのアドレス"}}},
+			Args: []Argument{{Name: "Peer", Space: chars(1, 128), Required: true, Help: engine.Text{EN: "Address of the peer whose changed key is right", JA: "変更された鍵が正しいピアのアドレス"}},
+				{Name: "Fingerprint", Space: chars(0, 64), Help: engine.Text{EN: "Fingerprint that was compared; another key is then refused", JA: "確認したフィンガープリント。それ以外の鍵は拒否されます"}}},
 			Help:    engine.Text{EN: "Accepts the key that a peer shows now, after comparing its fingerprint", JA: "フィンガープリントを確認した後、ピアが現在示す鍵を受け入れます"},
 			Example: `xCommand ClusterPeerKeyAccept Peer: "192.0.2.2"`,
 			run: func(ctx context.Context, call Call) (Result, error) {
-				return Result{}, t.parts.Trust.AcceptKey(ctx, call.Actor, call.Args["Peer"])
+				return Result{}, t.parts.Trust.AcceptKey(ctx, call.Actor, call.Args["Peer"], call.Args["Fingerprint"])
 			}},
 		{Group: XCommand, Name: "ClusterJoinToken", Role: Administrator, Writes: true,
 			Help:    engine.Text{EN: "Shows a token that authenticates the first contact of a joining peer; enter it there with ClusterJoinTokenEnter", JA: "参加するピアの最初の接続を認証するトークンを表示します。参加側では ClusterJoinTokenEnter で入力します"},

@@ -25,8 +25,9 @@ type Cluster interface {
 
 // Trust is how peers come to know each other.
 type Trust interface {
-	// AcceptKey pins the key that the peer at address shows now.
-	AcceptKey(ctx context.Context, actor engine.Actor, address string) error
+	// AcceptKey pins the key that the peer at address shows now, if it is the
+	// one with that fingerprint; "" takes any. Errors: NotFound, Conflict.
+	AcceptKey(ctx context.Context, actor engine.Actor, address, fingerprint string) error
 	// JoinToken makes a token that authenticates a joining peer's first contact.
 	JoinToken(ctx context.Context, actor engine.Actor) (token string, until time.Time, err error)
 	// UseToken enters, on the joining peer, the token that the primary showed.

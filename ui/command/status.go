@@ -174,6 +174,9 @@ func peer(p engine.PeerView) *Node {
 		tree.add(text("Cause", p.Cause))
 	}
 	certificate := Tree("Certificate", word("Status", cmp.Or(p.Certificate, "Unknown")), text("Fingerprint", p.Fingerprint), word("Pin", cmp.Or(p.Pin, "none")))
+	if p.Offered != "" {
+		certificate.add(text("Offered", p.Offered))
+	}
 	if p.Reason != "" {
 		certificate.add(text("Reason", p.Reason))
 	}

@@ -104,7 +104,7 @@ func (p *peer) Pending() engine.ClusterView { return p.view }
 
 func (p *peer) Restart(context.Context, engine.Actor) error { p.restarts++; return nil }
 
-func (p *peer) AcceptKey(_ context.Context, _ engine.Actor, address string) error {
+func (p *peer) AcceptKey(_ context.Context, _ engine.Actor, address, _ string) error {
 	if address != "192.0.2.2" {
 		return engine.Errorf(engine.NotFound, "no peer %s", address)
 	}

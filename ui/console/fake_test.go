@@ -113,6 +113,7 @@ func cluster() engine.ClusterView {
 	v.Peers[1].Certificate, v.Peers[1].Reason = "Invalid", "does not name 192.0.2.2"
 	v.Peers[2].LagMS, v.Peers[2].Restart, v.Peers[2].Voter = 140, true, false
 	v.Peers[3].Cause, v.Peers[3].Pin, v.Peers[3].Reason = "connection refused", "changed", "another key than pinned"
+	v.Peers[3].Offered = "cdcdcdcd"
 	v.Peers[4].Certificate, v.Peers[4].Release, v.Peers[4].Database, v.Peers[4].Voter = "Unknown", "", "", false
 	return v
 }

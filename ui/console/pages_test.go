@@ -265,7 +265,7 @@ func TestCommandsOfTheClusteringPage(t *testing.T) {
 	}{
 		{"/clustering/mapping", []string{"fqdn", "peer2.example.net", "ip", "192.0.2.2"}, "ClusterAddressMappingAdd", map[string]string{"Fqdn": "peer2.example.net", "IpAddress": "192.0.2.2"}, "The address mapping is saved."},
 		{"/clustering/mapping/delete", []string{"fqdn", "peer3.example.net", "ip", "192.0.2.3"}, "ClusterAddressMappingDelete", map[string]string{"Fqdn": "peer3.example.net"}, "The address mapping is saved."},
-		{"/clustering/peer-key", []string{"peer", "192.0.2.4"}, "ClusterPeerKeyAccept", map[string]string{"Peer": "192.0.2.4"}, "key is accepted"},
+		{"/clustering/peer-key", []string{"peer", "192.0.2.4", "fingerprint", "cdcd"}, "ClusterPeerKeyAccept", map[string]string{"Peer": "192.0.2.4", "Fingerprint": "cdcd"}, "key is accepted"},
 		{"/clustering/join-window", nil, "ClusterJoinWindowOpen", nil, "for ten minutes"},
 		{"/clustering/join-token", nil, "ClusterJoinToken", nil, "join-me-1234"},
 		{"/clustering/join-token/enter", []string{"token", "abc"}, "ClusterJoinTokenEnter", map[string]string{"Token": "abc"}, "is entered"},

@@ -57,7 +57,7 @@ func (s *Server) acceptPeerKey(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.act(c, "peer_key", "ClusterPeerKeyAccept", map[string]string{"Peer": form.Get("peer")})
+	return s.act(c, "peer_key", "ClusterPeerKeyAccept", map[string]string{"Peer": form.Get("peer"), "Fingerprint": form.Get("fingerprint")})
 }
 
 func (s *Server) openJoinWindow(c echo.Context) error {

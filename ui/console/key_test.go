@@ -1,0 +1,12 @@
+package console_test
+
+import "testing"
+
+// The fingerprint beside the button is that of the key that would be accepted,
+// and the button accepts no other.
+func TestChangedKeyShowsTheOfferedFingerprint(t *testing.T) {
+	t.Parallel()
+	_, page := signedIn(t, start(t, newAppliance()), "admin").get("/clustering")
+	holds(t, page, `<code class="wrap">cdcdcdcd</code></span>`)
+	holds(t, page, `name="fingerprint" value="cdcdcdcd"`)
+}
