@@ -31,7 +31,7 @@ func allowed(from, to string) bool {
 	switch {
 	case from == "hexad", from == "hexad/engine/appliance", testHelper(from):
 		return true
-	case to == "hexad/engine":
+	case to == "hexad/engine", to == "hexad/engine/fail": // fail knows nobody and does nothing in a release
 		return true
 	case from == "hexad/engine":
 		return false

@@ -10,12 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
 
 	"hexad/engine"
 	"hexad/engine/appliance"
+	failpoint "hexad/engine/fail"
 	"hexad/ui/cli"
 )
 
@@ -69,6 +71,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return cli.Policy(ctx, appliance.BuiltinPolicies(), rest, stdin, stdout, stderr)
 	case "version", "--version":
 		fmt.Fprintf(stdout, "hexad %s%s\n", release, revision())
+		if failpoint.Armable { // never in a release: see engine/fail
+			fmt.Fprintf(stdout, "failpoints: %s\n", strings.Join(failpoint.Names, " "))
+		}
 		return cli.ExitOK
 	case "help", "--help", "-h":
 		fmt.Fprint(stdout, usage)

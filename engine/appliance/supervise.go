@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hexad/engine/event"
+	"hexad/engine/fail"
 	"hexad/engine/host"
 )
 
@@ -96,6 +97,7 @@ func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.
 			c.crashes, wait = 0, backOffFirst
 		}
 		c.crashes++
+		c.disarmed = true
 		c.cause = describe(status, err)
 		o.Log.Error("the appliance ended by itself; starting it again", "module", "management", "cause", c.cause, "crashes", c.crashes, "in", wait.String())
 		if !pause(ctx, wait) {
@@ -132,6 +134,7 @@ type child struct {
 	crashes        int
 	cause          string
 	reset          string // why the armed factory reset was not carried out
+	disarmed       bool   // a child ended by itself: failpoints have shown what they do
 }
 
 // run runs one child to its end. The kernel kills it when this process dies.
@@ -144,7 +147,11 @@ func (c child) run(ctx context.Context) (int, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command(self, c.args...)
-	cmd.Env = append(os.Environ(), envChild+"=1", envCrashes+"="+strconv.Itoa(c.crashes), envCause+"="+c.cause, envReset+"="+c.reset)
+	cmd.Env = os.Environ()
+	if c.disarmed {
+		cmd.Env = append(cmd.Env, fail.Env+"=")
+	}
+	cmd.Env = append(cmd.Env, envChild+"=1", envCrashes+"="+strconv.Itoa(c.crashes), envCause+"="+c.cause, envReset+"="+c.reset)
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
