@@ -22,9 +22,8 @@ const LocalFile = "local.db"
 
 // Sizes of the rings in local.db.
 const (
-	DefaultEventLimit    = 200_000
-	DefaultDecisionLimit = 20_000
-	localHistoryLimit    = 50_000
+	DefaultEventLimit = 200_000
+	localHistoryLimit = 50_000
 )
 
 // LocalOptions says where local.db is and how much it keeps.
@@ -35,9 +34,11 @@ const (
 type LocalOptions struct {
 	Dir           string
 	Logger        *slog.Logger
-	Release       string // of this binary; recorded beside each migration
-	EventLimit    int    // rows; 0: DefaultEventLimit
-	DecisionLimit int    // rows; 0: DefaultDecisionLimit
+	Release       string        // of this binary; recorded beside each migration
+	EventLimit    int           // rows; 0: DefaultEventLimit
+	DecisionLimit int           // rows; 0: DefaultDecisionLimit
+	DecisionBytes int64         // of all decisions with their steps; 0: DefaultDecisionBytes
+	DecisionAge   time.Duration // behind the newest; 0: DefaultDecisionAge
 	Secret        func(path string) bool
 }
 

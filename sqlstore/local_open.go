@@ -44,6 +44,12 @@ func OpenLocal(ctx context.Context, o LocalOptions) (_ *Local, err error) {
 	if o.DecisionLimit <= 0 {
 		o.DecisionLimit = DefaultDecisionLimit
 	}
+	if o.DecisionBytes <= 0 {
+		o.DecisionBytes = DefaultDecisionBytes
+	}
+	if o.DecisionAge <= 0 {
+		o.DecisionAge = DefaultDecisionAge
+	}
 	if o.Secret == nil {
 		o.Secret = secretByName
 	}

@@ -7,23 +7,6 @@ import (
 	"hexad/engine"
 )
 
-// DecisionStep is one stage or script that a decision went through, in order.
-// Detail is JSON or a line of text.
-type DecisionStep struct {
-	Kind    string `json:"kind"` // script, transform, rule, answer
-	Name    string `json:"name"`
-	Outcome string `json:"outcome"`
-	Detail  string `json:"detail,omitempty"`
-}
-
-// DecisionSteps returns what a decision went through, in order; nothing for one
-// that is not kept.
-func (l *Local) DecisionSteps(ctx context.Context, id string) ([]DecisionStep, error) {
-	return collect(ctx, l.read, "read the steps of a decision", func(s scanner) (d DecisionStep, err error) {
-		return d, s.Scan(&d.Kind, &d.Name, &d.Outcome, &d.Detail)
-	}, "SELECT kind, name, outcome, detail FROM decision_step WHERE id = ? ORDER BY ord", id)
-}
-
 // PolicyPins returns the scripts that are pinned on this peer, by name.
 func (l *Local) PolicyPins(ctx context.Context) ([]engine.PolicyPin, error) {
 	return collect(ctx, l.read, "read the pinned scripts", func(s scanner) (p engine.PolicyPin, err error) {

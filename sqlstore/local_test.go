@@ -367,7 +367,7 @@ func TestOwnAlarms(t *testing.T) {
 
 func TestEventJournal(t *testing.T) {
 	t.Parallel()
-	l, err := sqlstore.OpenLocal(t.Context(), sqlstore.LocalOptions{Dir: t.TempDir(), EventLimit: 50, DecisionLimit: 20})
+	l, err := sqlstore.OpenLocal(t.Context(), sqlstore.LocalOptions{Dir: t.TempDir(), EventLimit: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -407,21 +407,6 @@ func TestEventJournal(t *testing.T) {
 	}
 	if got, _ := l.Events(t.Context(), sqlstore.EventFilter{Limit: 1}); !reflect.DeepEqual(got[0].Event, batch[79]) {
 		t.Errorf("event = %+v, want %+v", got[0].Event, batch[79])
-	}
-	for i := range 30 {
-		d := sqlstore.Decision{ID: fmt.Sprint("d-", i), Time: noon, Hook: "call.admit", Revision: 4, Input: "{}", Answer: `{"a":1}`, Degraded: map[bool]string{true: "budget"}[i == 29], Microseconds: 21, Instructions: 99}
-		if err := l.AppendDecisions(t.Context(), []sqlstore.Decision{d}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := l.Decisions(t.Context(), sqlstore.DecisionFilter{Hook: "call.admit"}); err != nil || len(got) != 20 || got[0].ID != "d-29" {
-		t.Errorf("decisions: %d, %v", len(got), err)
-	}
-	if got, err := l.Decisions(t.Context(), sqlstore.DecisionFilter{Degraded: true}); err != nil || len(got) != 1 {
-		t.Errorf("degraded: %d, %v", len(got), err)
-	}
-	if _, err := l.Decision(t.Context(), "d-0"); engine.CodeOf(err) != engine.NotFound {
-		t.Errorf("a decision beyond the ring: %v", err)
 	}
 }
 
