@@ -91,7 +91,7 @@ func (p *peer) become(m engine.Member) {
 		return
 	}
 	p.node, p.key = m.Node, m.Fingerprint
-	p.up, p.rtts, p.facts = false, nil, engine.Facts{}
+	p.up, p.rtts, p.facts, p.version, p.told = false, nil, engine.Facts{}, "", ""
 	p.dbTried, p.dbUp, p.met, p.dbMet = false, false, false, false
 }
 
@@ -133,16 +133,17 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	defer stop()
 	suspect := time.AfterFunc(s.o.Timeout/3, func() { s.checkDatabase(whole, p) })
 	defer suspect.Stop()
-	err := s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
+	told, known := p.versions()
+	err := s.call(ctx, p.member(), "/v1/beat", s.say(told, known), &answer, &rtt)
 	if err != nil && ctx.Err() == nil {
-		err = s.call(ctx, p.member(), "/v1/beat", beat{Facts: s.Facts()}, &answer, &rtt)
+		err = s.call(ctx, p.member(), "/v1/beat", s.say("", known), &answer, &rtt)
 	}
 	if whole.Err() != nil {
 		return
 	}
 	now := time.Now()
-	if err == nil && answer.Facts.Node != p.member() {
-		err = engine.Errorf(engine.Denied, "answers as node %.8s, not as the member %.8s", answer.Facts.Node, p.member())
+	if err == nil && answer.Live.Node != p.member() {
+		err = engine.Errorf(engine.Denied, "answers as node %.8s, not as the member %.8s", answer.Live.Node, p.member())
 	}
 	if err != nil {
 		cause, port := causeOf(err)
@@ -158,40 +159,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	} else if farther {
 		signal(s.kick)
 	}
-	s.heard(p, answer.Facts)
-}
-
-// heard takes facts that a peer sent, on either side of an exchange.
-func (s *Service) heard(p *peer, f engine.Facts) {
-	if s.Agreed().Primary == f.Node {
-		own := s.o.Group.Servers().Applied
-		s.mu.Lock()
-		s.applied.follow(own, f.Store.Applied, time.Now())
-		if f.Store.Applied <= own {
-			s.synced = time.Now()
-		}
-		s.mu.Unlock()
-	}
-	p.mu.Lock()
-	changed := judgedDifferently(p.facts, f)
-	changed = moved(&p.judgedThere, f.RTTs[s.o.Node]) || changed
-	p.facts, p.heard = f, time.Now()
-	p.mu.Unlock()
-	if changed {
-		signal(s.kick)
-	}
-	s.notify()
-}
-
-// judgedDifferently reports whether the rules might judge b unlike a.
-func judgedDifferently(a, b engine.Facts) bool {
-	a.Store, b.Store = engine.StoreFacts{}, engine.StoreFacts{}
-	a.Policy, b.Policy = engine.PolicyFacts{}, engine.PolicyFacts{} // counts decisions: each judgement would cause the next
-	a.RTTs, b.RTTs = nil, nil
-	a.NTP.OffsetMS, b.NTP.OffsetMS = 0, 0
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return !bytes.Equal(x, y)
+	s.heard(p, answer)
 }
 
 // probe looks whether a listed address that is no member yet is there at all.

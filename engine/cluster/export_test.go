@@ -1,4 +1,9 @@
 package cluster
 
-// JudgedDifferently reports whether the rules might judge changed facts unlike.
-var JudgedDifferently = judgedDifferently
+import "hexad/engine"
+
+// VersionOf is the version under which facts travel.
+func VersionOf(f engine.Facts) string {
+	still, _ := cutFacts(f)
+	return versionOf(still)
+}

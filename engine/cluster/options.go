@@ -180,9 +180,3 @@ type Lines interface {
 	PeerDown(address, cause string) []engine.Event
 	PeerUp(address string) []engine.Event
 }
-
-// beat is the body of the exchange that keeps contact.
-type beat struct {
-	Facts  engine.Facts `json:"facts"`
-	SeenAs string       `json:"seen_as,omitempty"` // in answers: the address the other side came from
-}

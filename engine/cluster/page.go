@@ -362,6 +362,7 @@ func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
 // page: the mode that was saved on the primary is entered here too, and waits
 // for a restart. Source: reference 1.5 and the seed's log of a mode change.
 func (s *Service) ConfigurationChanged(ctx context.Context, changes []engine.Change) {
+	s.restate()
 	named, judged := false, false
 	for _, c := range changes {
 		if c.Path == ItemTLS {
@@ -433,6 +434,7 @@ func (s *Service) setPage(p Page) {
 	s.mu.Lock()
 	s.page = p
 	s.mu.Unlock()
+	s.restate()
 	s.watchNames(context.Background())
 	s.o.Link.Refresh()
 	signal(s.wake)

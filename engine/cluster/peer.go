@@ -33,8 +33,11 @@ type peer struct {
 	port  int // port that could not be connected to, 0 otherwise
 	since time.Time
 	facts engine.Facts
-	heard time.Time // when facts were heard
-	rtts  []float64 // ms, newest last
+	// The version of those facts, and the version of this system's that the
+	// peer said it holds.
+	version, told string
+	heard         time.Time // when facts were heard
+	rtts          []float64 // ms, newest last
 	// The round trips that the rules were last asked about, as measured here
 	// and there.
 	judged, judgedThere float64
@@ -98,6 +101,35 @@ func moved(judged *float64, ms float64) bool {
 	}
 	*judged = ms
 	return true
+}
+
+// versions are the version of this system's facts that the peer holds, and
+// that of the peer's facts held here.
+func (p *peer) versions() (told, known string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.told, p.version
+}
+
+// hear takes what the peer says of itself and reports whether the rules might
+// judge it otherwise than before. The live part of facts that are not held here
+// is left out: the answer tells the peer so, and they come with its next beat.
+func (p *peer) hear(b beat, self string, now time.Time) (judged bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = b.Known
+	switch {
+	case b.Facts != nil:
+		judged = p.version != b.Version
+		p.facts, p.version = joinFacts(*b.Facts, b.Live), b.Version
+	case b.Version != p.version:
+		p.version = ""
+		return false
+	default:
+		p.facts = joinFacts(p.facts, b.Live)
+	}
+	p.heard = now
+	return moved(&p.judgedThere, b.Live.RTTs[self]) || judged
 }
 
 // failed notes that the peer does not answer, why, and on which port; it

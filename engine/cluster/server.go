@@ -22,15 +22,19 @@ func (s *Service) Handler(remote Remote) http.Handler {
 		if !read(w, r, &in) {
 			return
 		}
-		if in.Facts.Node != node {
-			reply(w, nil, engine.Errorf(engine.Denied, "facts of node %.8s came from node %.8s", in.Facts.Node, node))
+		if in.Live.Node != node || (in.Facts != nil && in.Facts.Node != node) {
+			reply(w, nil, engine.Errorf(engine.Denied, "facts of node %.8s came from node %.8s", in.Live.Node, node))
 			return
 		}
+		known := ""
 		if p := s.peerOf(node); p != nil {
-			s.heard(p, in.Facts)
+			s.heard(p, in)
+			_, known = p.versions()
 		}
-		s.o.Group.FollowerApplied(node, in.Facts.Store.Applied)
-		reply(w, beat{Facts: s.Facts(), SeenAs: ip}, nil)
+		s.o.Group.FollowerApplied(node, in.Live.Store.Applied)
+		out := s.say(in.Known, known)
+		out.SeenAs = ip
+		reply(w, out, nil)
 	})
 	mux.HandleFunc("POST /v1/applied", func(w http.ResponseWriter, r *http.Request) {
 		node, _ := remote(r.Context())

@@ -33,6 +33,7 @@ type Service struct {
 	leaving  map[string]engine.Member // members whose removal could not be committed yet
 	synced   time.Time
 	applied  progress
+	said     said
 	watchers map[chan struct{}]bool
 	contacts map[string]context.CancelFunc
 }
@@ -131,10 +132,7 @@ func (s *Service) Facts() engine.Facts {
 	f.H323 = strings.EqualFold(s.o.Config.Get(ItemH323), "On")
 	f.Restart = s.restartReasonsLocked()
 	f.ResetArmed = s.page.Reset != nil
-	f.Store = engine.StoreFacts{
-		State: servers.State, Applied: servers.Applied, Revision: s.agreed.Revision, Leader: servers.Leader,
-		Voter: slices.Contains(servers.Voters, s.o.Node), Synchronised: s.synced,
-	}
+	f.Store = s.storeFactsLocked(servers)
 	f.RTTs = map[string]float64{}
 	for _, p := range s.peers {
 		if snap := p.snapshot(); snap.node != "" && snap.rtt > 0 {
@@ -142,6 +140,20 @@ func (s *Service) Facts() engine.Facts {
 		}
 	}
 	return f
+}
+
+// storeFacts is the state of this peer's copy of cluster.db.
+func (s *Service) storeFacts(servers Servers) engine.StoreFacts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.storeFactsLocked(servers)
+}
+
+func (s *Service) storeFactsLocked(servers Servers) engine.StoreFacts {
+	return engine.StoreFacts{
+		State: servers.State, Applied: servers.Applied, Revision: s.agreed.Revision, Leader: servers.Leader,
+		Voter: slices.Contains(servers.Voters, s.o.Node), Synchronised: s.synced,
+	}
 }
 
 // StoreChanged makes the service read anew what the cluster agreed on. It is

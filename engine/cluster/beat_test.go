@@ -1,0 +1,83 @@
+package cluster_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"hexad/engine"
+	"hexad/engine/cluster"
+)
+
+// What only counts or measures is no other version of the facts: the rules
+// would judge them again, their judgement changes the counts, and so would
+// cause the next.
+func TestVersionOfFacts(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		change func(*engine.Facts)
+		want   bool
+	}{
+		"nothing":            {func(*engine.Facts) {}, false},
+		"decisions":          {func(f *engine.Facts) { f.Policy.Decisions, f.Policy.P99US = 9, 80 }, false},
+		"round trips":        {func(f *engine.Facts) { f.RTTs = map[string]float64{"n2": 3} }, false},
+		"offset of the time": {func(f *engine.Facts) { f.NTP.OffsetMS = 4 }, false},
+		"applied index":      {func(f *engine.Facts) { f.Store.Applied = 7 }, false},
+		"H.323 mode":         {func(f *engine.Facts) { f.H323 = true }, true},
+		"release":            {func(f *engine.Facts) { f.Release = "1.0.1" }, true},
+		"time lost":          {func(f *engine.Facts) { f.NTP.State = "Unsynchronized" }, true},
+	} {
+		before, after := engine.Facts{Release: "1.0.0"}, engine.Facts{Release: "1.0.0"}
+		tt.change(&after)
+		if got := cluster.VersionOf(before) != cluster.VersionOf(after); got != tt.want {
+			t.Errorf("%s changed: another version %v, want %v", name, got, tt.want)
+		}
+	}
+}
+
+// said is what travels of a beat.
+type said struct {
+	Version string         `json:"version"`
+	Facts   *engine.Facts  `json:"facts,omitempty"`
+	Live    map[string]any `json:"live"`
+	Known   string         `json:"known,omitempty"`
+}
+
+// Facts travel until the other side holds them, and again when it lost them.
+func TestFactsTravelOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, clustered)
+	handler := s.Handler(func(context.Context) (string, string) { return "n2", "192.0.2.2" })
+	ask := func(b said) (out said) {
+		t.Helper()
+		b.Live = map[string]any{"node": "n2"}
+		body, err := json.Marshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/beat", bytes.NewReader(body)))
+		if w.Code != http.StatusOK {
+			t.Fatalf("answered %d: %s", w.Code, w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := ask(said{Version: "a", Facts: &engine.Facts{Node: "n2"}})
+	if first.Facts == nil || first.Facts.Node != "n1" {
+		t.Fatalf("a peer that holds nothing was told %+v", first.Facts)
+	}
+	if again := ask(said{Version: "a", Known: first.Version}); again.Facts != nil {
+		t.Error("the facts travelled although the other side holds them")
+	}
+	s.config[cluster.ItemH323] = "Off"
+	s.ConfigurationChanged(t.Context(), []engine.Change{{Path: cluster.ItemH323, Value: "Off"}})
+	if changed := ask(said{Version: "a", Known: first.Version}); changed.Facts == nil || changed.Facts.H323 || changed.Version == first.Version {
+		t.Errorf("changed facts did not travel: %+v", changed)
+	}
+}
