@@ -87,6 +87,10 @@ func (r records) Decision(ctx context.Context, id string) (policy.Decision, erro
 	d := decisionOf(stored)
 	steps, err := r.a.local.DecisionSteps(ctx, id)
 	for _, s := range steps {
+		if s.Kind == stepStage {
+			d.Steps = append(d.Steps, policy.Step{Stage: s.Name, Outcome: s.Outcome, Detail: s.Detail})
+			continue
+		}
 		var step policy.Step
 		if json.Unmarshal([]byte(s.Detail), &step) != nil {
 			step = policy.Step{Script: s.Name, Outcome: s.Outcome, Detail: s.Detail}
@@ -129,17 +133,42 @@ func (a *appliance) recordDecision(d policy.Decision) {
 	if d.Degraded {
 		stored.Degraded = "a script failed"
 	}
-	for _, s := range d.Steps {
-		detail, err := json.Marshal(s)
-		if err != nil {
-			detail = []byte(s.Detail)
-		}
-		stored.Steps = append(stored.Steps, sqlstore.DecisionStep{Kind: "script", Name: s.Script, Outcome: s.Outcome, Detail: string(detail)})
-	}
+	stored.Steps = storedSteps(d.Steps)
 	if err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{stored}); err != nil {
 		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
 	}
 }
+
+// recordStages adds to a decision that is kept what was done with its answer.
+func (a *appliance) recordStages(id string, steps []policy.Step) {
+	if err := a.local.AppendDecisionSteps(context.Background(), id, storedSteps(steps)); err != nil {
+		a.log.Debug("stages of a decision not kept", "module", "policy", "id", id, "err", err)
+	}
+}
+
+// storedSteps are steps as local.db keeps them: a script's whole, as JSON, and
+// a stage as it is.
+func storedSteps(steps []policy.Step) []sqlstore.DecisionStep {
+	var out []sqlstore.DecisionStep
+	for _, s := range steps {
+		if s.Stage != "" {
+			out = append(out, sqlstore.DecisionStep{Kind: stepStage, Name: s.Stage, Outcome: s.Outcome, Detail: s.Detail})
+			continue
+		}
+		detail, err := json.Marshal(s)
+		if err != nil {
+			detail = []byte(s.Detail)
+		}
+		out = append(out, sqlstore.DecisionStep{Kind: stepScript, Name: s.Script, Outcome: s.Outcome, Detail: string(detail)})
+	}
+	return out
+}
+
+// Kinds of the steps of a decision in local.db.
+const (
+	stepScript = "script"
+	stepStage  = "stage" // of what hexad did itself
+)
 
 // members are the peers as staging and watching reach them.
 type members struct{ a *appliance }

@@ -20,7 +20,7 @@ const policyTime = "limit.time"
 func (a *appliance) openRules() error {
 	var err error
 	a.policies, err = policy.New(policy.Options{
-		Scripts: builtin(), Logger: a.log.With("module", "policy"), Record: a.recordDecision, Fail: a.ruleFailed,
+		Scripts: builtin(), Logger: a.log.With("module", "policy"), Record: a.recordDecision, RecordAfter: a.recordStages, Fail: a.ruleFailed,
 		Pinned: a.pinned, Unpinned: a.unpinned,
 	})
 	if err != nil {

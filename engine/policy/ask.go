@@ -6,6 +6,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"hexad/engine"
 )
 
 // asking is one question to the scripts of one hook, from the first to the
@@ -71,7 +73,30 @@ func (p *Policies) begin(ctx context.Context, hook string) *asking {
 }
 
 func (q *asking) keep() {
-	q.kept = &kept{Decision: Decision{ID: q.p.ids.make(), At: q.began.UTC(), Hook: q.h.name, Revision: q.r.number}}
+	k := &kept{Decision: Decision{ID: q.p.ids.make(), At: q.began.UTC(), Hook: q.h.name, Revision: q.r.number}}
+	q.kept = k
+	if !engine.InStages(q.ctx) {
+		return
+	}
+	before := engine.StagesBefore(q.ctx, func(after []engine.Stage) { q.p.stagesAfter(k.ID, after) })
+	for _, step := range stageSteps(before) {
+		k.Steps, k.values = append(k.Steps, step), append(k.values, nil)
+	}
+}
+
+// stagesAfter adds to a decision that is kept what was done with its answer.
+func (p *Policies) stagesAfter(id string, after []engine.Stage) {
+	if p.o.RecordAfter != nil {
+		p.o.RecordAfter(id, stageSteps(after))
+	}
+}
+
+func stageSteps(list []engine.Stage) []Step {
+	var out []Step
+	for _, s := range list {
+		out = append(out, Step{Stage: s.Name, Outcome: s.Outcome, Detail: s.Detail})
+	}
+	return out
 }
 
 // id is the decision's id, "" when nobody keeps it.
@@ -209,7 +234,7 @@ func (q *running) one(s *script) bool {
 		q.succeeded(s)
 		return q.answer(s, value, step)
 	}
-	f := Failure{Script: s.Name, Version: s.Version, Hook: s.hook.name, Class: fail.Class, Line: fail.Line, Message: fail.Message}
+	f := Failure{Script: s.Name, Version: s.Version, Hook: s.hook.name, Class: fail.Class, Line: fail.Line, Message: q.said(fail.Message, q.input)}
 	q.failed(s, f, fail.Class == errTime.Error() && q.st.b.starved())
 	step.Outcome, step.Detail = StepFailed, fail.Error()
 	if s.Mode == Shadow {
@@ -297,7 +322,7 @@ func (q *running) evaluate(s, version *script) (any, *fault, Step) {
 // log writes a line of the running script.
 func (q *running) log(script, text string) {
 	if q.r.logged.allow(script, time.Now()) {
-		q.p.logger.Debug("policy", "script", script, "text", text)
+		q.p.logger.Debug("policy", "script", script, "text", q.said(text, q.input))
 	}
 }
 

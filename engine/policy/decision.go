@@ -26,6 +26,7 @@ type Decision struct {
 	Took         time.Duration   `json:"took"`
 	Instructions int             `json:"instructions"`
 	Steps        []Step          `json:"steps"`
+	Masked       bool            `json:"masked,omitempty"` // its aliases are masked: it cannot be asked again
 }
 
 // The outcomes of a step.
@@ -40,11 +41,14 @@ const (
 	StepSkipped  = "skipped"   // the chain had no time left, or on_failure passed over it
 )
 
-// Step is one script's part in a decision. Answer is what it answered, as JSON;
-// Lines are the lines that ran, ascending, when they were asked for.
+// Step is one script's part in a decision, or a stage of what hexad did itself
+// around it: then Stage names it and Script is "". Answer is what the script
+// answered, as JSON; Lines are the lines that ran, ascending, when they were
+// asked for.
 type Step struct {
-	Script  string          `json:"script"`
-	Version string          `json:"version"`
+	Stage   string          `json:"stage,omitempty"`
+	Script  string          `json:"script,omitempty"`
+	Version string          `json:"version,omitempty"`
 	Outcome string          `json:"outcome"`
 	Why     []Why           `json:"why,omitempty"`
 	Detail  string          `json:"detail,omitempty"`
@@ -171,6 +175,9 @@ func (p *Policies) keep(k *kept, call bool) {
 
 func (p *Policies) record(k *kept) {
 	d, err := k.encode()
+	if err == nil && p.o.MaskAliases != nil && p.o.MaskAliases() {
+		d, err = Masked(d)
+	}
 	if err != nil {
 		p.logger.Error("policy decision not recorded", "hook", k.Hook, "error", err)
 		return

@@ -25,11 +25,13 @@ type Options struct {
 	Data        map[string]map[string]string // operators' tables
 	Logger      *slog.Logger
 	Record      func(Decision)         // keeps decisions
+	RecordAfter func(string, []Step)   // adds the stages after the answer to a decision that is kept, by id
 	Fail        func(Failure)          // raises policy.failed
 	Pinned      func(engine.PolicyPin) // a script was pinned on this peer: raises policy.pinned
 	Unpinned    func(engine.PolicyPin) // and is no longer
 	ZoneEnabled func(zone string) bool // exists and is enabled; nil takes every zone
 	Situation   engine.Situation       // until SetSituation tells another
+	MaskAliases func() bool            // whether what is kept of decisions, logged and raised has its aliases masked; nil: no
 }
 
 // Policies asks the scripts of the active revision. It is safe for concurrent

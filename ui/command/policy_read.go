@@ -267,6 +267,10 @@ func decisionLines(d policy.Decision) []string {
 	}
 	lines := []string{head}
 	for _, s := range d.Steps {
+		if s.Stage != "" {
+			lines = append(lines, strings.TrimRight(fmt.Sprintf("  stage      %-20s %s  %s", s.Stage, s.Outcome, s.Detail), " "))
+			continue
+		}
 		line := fmt.Sprintf("  script     %-20s %s  %s", s.Script, s.Version[:min(7, len(s.Version))], s.Outcome)
 		if s.Detail != "" {
 			line += ": " + s.Detail

@@ -48,8 +48,11 @@ type DecisionView struct {
 	URL          string
 }
 
-// StepView is one script's part.
+// StepView is one script's part, or a stage of what hexad did itself; Said is
+// then its outcome.
 type StepView struct {
+	Stage   string
+	Said    string
 	Script  string
 	Version string
 	Outcome Badge
@@ -103,6 +106,10 @@ func decisionView(d policy.Decision) DecisionView {
 		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(policy.AnswerKind(d.Answer), 160),
 		URL: "/policies/decision?id=" + url.QueryEscape(d.ID)}
 	for _, step := range d.Steps {
+		if step.Stage != "" {
+			v.Steps = append(v.Steps, StepView{Stage: step.Stage, Said: step.Outcome, Detail: step.Detail})
+			continue
+		}
 		one := StepView{Script: step.Script, Version: step.Version, Outcome: outcomeBadge(step.Outcome), Detail: step.Detail, Answer: shortened(plain.Replace(string(step.Answer)), 300)}
 		for _, w := range step.Why {
 			one.Why = append(one.Why, whyLine(w))
