@@ -258,7 +258,7 @@ func (s *raftStore) settle(ctx context.Context, node string) error {
 		return err
 	}
 	for _, sv := range servers {
-		if sv.voter != (sv.node == node) {
+		if sv.Voter != (sv.Node == node) {
 			return nil
 		}
 	}

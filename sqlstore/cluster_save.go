@@ -282,11 +282,11 @@ func (c *Cluster) replication(ctx context.Context, index uint64) engine.Replicat
 	}
 	var voters, others []string
 	for _, sv := range servers {
-		if sv.voter {
-			voters = append(voters, sv.node)
+		if sv.Voter {
+			voters = append(voters, sv.Node)
 		}
-		if sv.node != c.o.Node {
-			others = append(others, sv.node)
+		if sv.Node != c.o.Node {
+			others = append(others, sv.Node)
 		}
 	}
 	switch {

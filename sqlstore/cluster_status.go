@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"hexad/engine"
 )
 
 // The states of a peer's copy of cluster.db, as the clustering page shows them.
@@ -55,11 +57,11 @@ func (c *Cluster) Status() StoreStatus {
 	out.Commit, _ = s.store.LeaderCommitIndex() // fails on a closed store only
 	servers, _ := s.servers()
 	for _, sv := range servers {
-		if sv.voter {
-			out.Voters = append(out.Voters, sv.node)
-			out.Voter = out.Voter || sv.node == c.o.Node
+		if sv.Voter {
+			out.Voters = append(out.Voters, sv.Node)
+			out.Voter = out.Voter || sv.Node == c.o.Node
 		} else {
-			out.Nonvoters = append(out.Nonvoters, sv.node)
+			out.Nonvoters = append(out.Nonvoters, sv.Node)
 		}
 	}
 	applied := s.raft.AppliedIndex()
@@ -84,21 +86,15 @@ func databaseState(st StoreStatus, applied uint64) string {
 	}
 }
 
-// server is one peer in Raft's own list.
-type server struct {
-	node  string
-	voter bool
-}
-
 // servers is Raft's own list as this peer has it, in the order of node ids.
-func (s *raftStore) servers() ([]server, error) {
+func (s *raftStore) servers() ([]engine.Server, error) {
 	nodes, err := s.store.Nodes()
 	if err != nil {
 		return nil, errClosed
 	}
-	out := make([]server, len(nodes))
+	out := make([]engine.Server, len(nodes))
 	for i, n := range nodes {
-		out[i] = server{node: n.ID, voter: n.Suffrage == raft.Voter.String()}
+		out[i] = engine.Server{Node: n.ID, Voter: n.Suffrage == raft.Voter.String()}
 	}
 	return out, nil
 }

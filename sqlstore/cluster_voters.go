@@ -18,50 +18,6 @@ const (
 	promoteLag = 1024
 )
 
-// voterCount is how many of n peers vote: an even number tolerates no more
-// losses than the odd one below it, and of two peers the primary alone can save
-// while the other is down.
-func voterCount(n int) int {
-	switch {
-	case n <= 2:
-		return min(n, 1)
-	case n%2 == 0:
-		return n - 1
-	default:
-		return n
-	}
-}
-
-// VotersFor tells which members should vote; members come in the order of
-// preference, and the primary always votes.
-//
-// As long as the primary is reachable, only reachable members count: when all
-// but one or two are lost the primary remains alone, so that a further loss
-// does not stop saving. Without the primary the group keeps the size that its
-// members ask for and prefers those that are reachable.
-//
-// Source: design 3.
-func VotersFor(members []string, primary string, reachable func(node string) bool) []string {
-	var near, far []string
-	for _, m := range members {
-		switch {
-		case m == primary || slices.Contains(near, m) || slices.Contains(far, m):
-		case reachable(m):
-			near = append(near, m)
-		default:
-			far = append(far, m)
-		}
-	}
-	if !slices.Contains(members, primary) {
-		return nil
-	}
-	others, count := near, voterCount(1+len(near))
-	if !reachable(primary) {
-		others, count = append(near, far...), voterCount(1+len(near)+len(far))
-	}
-	return append([]string{primary}, others[:count-1]...)
-}
-
 // Reconcile moves one server one step towards the group that members should
 // form, and leadership to the primary. It does something on the Raft leader
 // only, and says what it has done; "" when there was nothing to do.
@@ -81,9 +37,8 @@ func (c *Cluster) Reconcile(ctx context.Context, members []string, primary strin
 	for _, m := range members {
 		near[m] = near[m] || reachable(m)
 	}
-	p := plan{self: c.o.Node, primary: primary, members: members, servers: servers, near: near, behind: c.behind(s)}
-	p.want = VotersFor(p.byPreference(), primary, func(n string) bool { return near[n] })
-	verb, node := p.next()
+	plan := engine.GroupPlan{Self: c.o.Node, Primary: primary, Members: members, Servers: servers, Near: near, Behind: c.behind(s)}
+	verb, node := plan.Next()
 	switch verb {
 	case "":
 		return "", nil
@@ -110,90 +65,6 @@ func (c *Cluster) behind(s *raftStore) func(node string) bool {
 		at := c.followers.of(node)
 		return at != 0 && at+promoteLag < s.store.DBAppliedIndex()
 	}
-}
-
-// plan decides the next step of a group.
-type plan struct {
-	self, primary string
-	members       []string
-	servers       []server
-	near          map[string]bool
-	behind        func(node string) bool
-	want          []string
-}
-
-// byPreference orders the members: those that vote now first, so that a peer
-// coming back does not make others change places.
-func (p plan) byPreference() []string {
-	ordered := slices.Sorted(slices.Values(p.members))
-	slices.SortStableFunc(ordered, func(a, b string) int {
-		return btoi(p.votes(b)) - btoi(p.votes(a))
-	})
-	return ordered
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func (p plan) votes(node string) bool {
-	return slices.Contains(p.servers, server{node: node, voter: true})
-}
-
-func (p plan) listed(node string) bool {
-	return slices.ContainsFunc(p.servers, func(s server) bool { return s.node == node })
-}
-
-// next is the step that is to be done: what loses a dead vote first, then what
-// gains a living one, then what is surplus.
-func (p plan) next() (verb, node string) {
-	if len(p.want) == 0 {
-		return "", "" // the primary is no member yet: nothing to aim for
-	}
-	for _, m := range p.members {
-		if !p.listed(m) {
-			return "add", m
-		}
-	}
-	for _, s := range p.servers {
-		if s.voter && !p.near[s.node] && p.surplus(s.node) {
-			return "demote", s.node
-		}
-	}
-	for _, n := range p.want {
-		if !p.votes(n) && p.near[n] && !p.behind(n) {
-			return "promote", n
-		}
-	}
-	if p.self != p.primary && p.votes(p.primary) && p.near[p.primary] && !p.behind(p.primary) {
-		return "lead", p.primary
-	}
-	for _, s := range p.servers {
-		if s.voter && p.surplus(s.node) && p.replaced() {
-			return "demote", s.node
-		}
-	}
-	for _, s := range p.servers {
-		if s.node != p.self && !slices.Contains(p.members, s.node) {
-			return "remove", s.node
-		}
-	}
-	return "", ""
-}
-
-// surplus reports whether node votes and should not; the leader steps down
-// before it stops voting.
-func (p plan) surplus(node string) bool {
-	return node != p.self && !slices.Contains(p.want, node)
-}
-
-// replaced reports whether every reachable wanted voter votes: until then a
-// surplus one is kept.
-func (p plan) replaced() bool {
-	return !slices.ContainsFunc(p.want, func(n string) bool { return p.near[n] && !p.votes(n) })
 }
 
 // AddNonvoter adds a peer to the group; it gets a copy and does not vote. One
@@ -240,7 +111,7 @@ func (c *Cluster) TransferLeadership(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(servers, server{node: node, voter: true}) {
+	if !slices.Contains(servers, engine.Server{Node: node, Voter: true}) {
 		return engine.Errorf(engine.Conflict, "node %s does not vote and cannot lead", node)
 	}
 	if _, leader := s.raft.LeaderWithID(); string(leader) == node {

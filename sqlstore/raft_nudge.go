@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/hashicorp/raft"
+
+	"hexad/engine"
 )
 
 // nudges makes the followers learn at once what the leader has committed.
@@ -49,15 +51,15 @@ func (n *nudges) note(id raft.ServerID, trigger chan struct{}, removed bool) {
 
 // nudge touches the triggers of the servers and reports whether it knows all
 // of them. One of a replication that has ended does nothing.
-func (n *nudges) nudge(servers []server, self string) bool {
+func (n *nudges) nudge(servers []engine.Server, self string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	known := true
 	for _, s := range servers {
-		if s.node == self {
+		if s.Node == self {
 			continue
 		}
-		trigger := n.triggers[raft.ServerID(s.node)]
+		trigger := n.triggers[raft.ServerID(s.Node)]
 		if trigger == nil {
 			known = false
 			continue

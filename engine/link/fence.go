@@ -31,6 +31,16 @@ func Stand(mine, theirs engine.Generation) Standing {
 	return Forked
 }
 
+// Admits reports why a connection between two members, whose hellos are both
+// authentic, is not let on by the receiver of theirs; nil when it is. It is the
+// fence without the network: what the simulation of a cluster asks.
+func Admits(mine, theirs Hello) error {
+	if r := judgeHello(mine, theirs, mine.Purpose, true); r != nil {
+		return r
+	}
+	return nil
+}
+
 // judgeHello says why the sender of a hello is not let on, nil if it is.
 //
 // The order goes from what explains most: a peer of another cluster holds
