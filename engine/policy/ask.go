@@ -78,17 +78,28 @@ func (q *asking) keep() {
 	if !engine.InStages(q.ctx) {
 		return
 	}
-	before := engine.StagesBefore(q.ctx, func(after []engine.Stage) { q.p.stagesAfter(k.ID, after) })
+	before := engine.StagesBefore(q.ctx, func(after []engine.Stage) { q.p.stagesAfter(k, after) })
 	for _, step := range stageSteps(before) {
 		k.Steps, k.values = append(k.Steps, step), append(k.values, nil)
 	}
 }
 
 // stagesAfter adds to a decision that is kept what was done with its answer.
-func (p *Policies) stagesAfter(id string, after []engine.Stage) {
-	if p.o.RecordAfter != nil {
-		p.o.RecordAfter(id, stageSteps(after))
+func (p *Policies) stagesAfter(k *kept, after []engine.Stage) {
+	if p.o.RecordAfter == nil {
+		return
 	}
+	steps := stageSteps(after)
+	if p.masks() {
+		m, err := masksOf(k.input, k.answer)
+		if err != nil {
+			m = &masks{}
+		}
+		for i := range steps {
+			steps[i].Detail = m.text(steps[i].Detail)
+		}
+	}
+	p.o.RecordAfter(k.ID, steps)
 }
 
 func stageSteps(list []engine.Stage) []Step {

@@ -175,7 +175,7 @@ func (p *Policies) keep(k *kept, call bool) {
 
 func (p *Policies) record(k *kept) {
 	d, err := k.encode()
-	if err == nil && p.o.MaskAliases != nil && p.o.MaskAliases() {
+	if err == nil && p.masks() {
 		d, err = Masked(d)
 	}
 	if err != nil {
