@@ -2,8 +2,21 @@ module hexad.test/campaign
 
 go 1.26.0
 
-replace hexad => ../..
+require (
+	github.com/anishathalye/porcupine v1.0.3
+	github.com/hanwen/go-fuse/v2 v2.7.2
+	github.com/miekg/dns v1.1.73
+	golang.org/x/sys v0.49.0
+	hexad v0.0.0
+)
 
-require github.com/hanwen/go-fuse/v2 v2.7.2
+require (
+	github.com/yuin/gopher-lua v1.1.2 // indirect
+	golang.org/x/net v0.61.0 // indirect
+)
 
-require golang.org/x/sys v0.0.0-20220520151302-bc2c85ada10a // indirect
+replace (
+	github.com/armon/go-metrics => github.com/hashicorp/go-metrics v0.5.1
+	github.com/mattn/go-sqlite3 => ../../sqlstore/sqlite3
+	hexad => ../..
+)

@@ -1,0 +1,5 @@
+package main
+
+import "github.com/anishathalye/porcupine"
+
+var _ porcupine.Model
