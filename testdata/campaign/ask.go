@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"hexad/engine"
-	"hexad/ui/command"
 	"hexad/ui/shell"
 )
 
@@ -99,10 +98,17 @@ func (a *admin) view(ctx context.Context) (engine.ClusterView, error) {
 	return v, err
 }
 
+// table is the answer to a question about a database.
+type table struct {
+	Columns   []string
+	Rows      [][]any
+	Truncated bool
+}
+
 // rows asks the peer's copy of the cluster's database, or its own.
-func (a *admin) rows(ctx context.Context, database, statement string) (command.Rows, error) {
+func (a *admin) rows(ctx context.Context, database, statement string) (table, error) {
 	reply, err := a.ask(ctx, shell.Request{Call: &shell.Call{Name: "SQL", Args: map[string]string{"Statement": statement, "Database": database}}})
-	var answer struct{ Data command.Rows }
+	var answer struct{ Data table }
 	if err == nil {
 		err = json.Unmarshal(reply.Result, &answer)
 	}
