@@ -35,6 +35,10 @@ type Facts struct {
 	ResetArmed  bool       `json:"reset_armed"`
 	Maintenance bool       `json:"maintenance"`
 	Store       StoreFacts `json:"store"`
+	// Started is when this run of the peer began.
+	Started time.Time `json:"started"`
+	// Procedure is what an administrator began there last, nil for nothing.
+	Procedure *ProcedureRecord `json:"procedure,omitempty"`
 	// Policy is which rules run there.
 	Policy PolicyFacts `json:"policy"`
 	// RTTs holds this peer's round trip to each other node id, in milliseconds.

@@ -196,8 +196,10 @@ func (r BandwidthRequest) Asked() int {
 	return r.Default
 }
 
-// GateRequest asks hook procedure.gate before each step of a guided procedure,
-// on the peer that runs it. Peer is the address that the step is about.
+// GateRequest asks hook procedure.gate before each step of a procedure, on the
+// peer that runs it: a guided one, or what an administrator asks for by itself
+// ("restart" is the restart of one system). Peer is the address that the step is
+// about. Restarted are the peers that started after the last change.
 // SinceChangeS and SinceRestartS are seconds since the last change of the
 // configuration and since the last restart of any peer, -1 when unknown.
 type GateRequest struct {
@@ -357,6 +359,8 @@ type GateAnswer struct {
 	Seconds     int        `json:"seconds,omitempty"`
 	Reason      string     `json:"reason,omitempty"`
 	AskOperator bool       `json:"ask_operator,omitempty"`
+	// Findings is the same for people: an error where the step may not begin now.
+	Findings []Finding `json:"-"`
 }
 
 // Capacity answers capacity.limit.

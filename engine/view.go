@@ -27,6 +27,8 @@ type ClusterView struct {
 	Restart        []string   `json:"restart,omitempty"` // why a restart is pending
 	Reset          *Reset     `json:"reset,omitempty"`
 	Findings       []Finding  `json:"findings,omitempty"`
+	// Capacity is what the cluster carries; nil before the rules were asked.
+	Capacity *CapacityView `json:"capacity,omitempty"`
 }
 
 // PeerView is one entry of the peer list with what this peer knows of it.

@@ -1,6 +1,8 @@
--- Peers restart one at a time, the primary first: each when the others are back
+-- In a guided procedure peers restart one at a time, the primary first: each when the others are back
 -- and have what the primary has, two minutes after the restart before it and
 -- five minutes after the last change of the configuration.
+-- A restart that an administrator asks for by itself is let through: joining and
+-- removing peers need some.
 --
 -- Source: reference 2.13, 2.14, 11; the seed, "Restart sequence".
 local P = policy {
@@ -11,6 +13,8 @@ local P = policy {
 local AFTER_RESTART, AFTER_CHANGE, AGAIN = 120, 300, 30
 
 local TAKES_A_PEER_DOWN = { restart = true, reboot = true, upgrade = true }
+
+local ASKED_FOR = { restart = true, factory_reset = true }
 
 local function hold(seconds, reason)
   return { action = "wait", seconds = seconds, reason = reason }
@@ -24,6 +28,10 @@ end
 function P.evaluate(c)
   if not TAKES_A_PEER_DOWN[c.step] then
     why("stays_up", { step = c.step })
+    return accept {}
+  end
+  if ASKED_FOR[c.procedure] then
+    why("asked_for", { procedure = c.procedure })
     return accept {}
   end
 

@@ -64,6 +64,13 @@ function test_other_steps_need_no_order()
   expect.traced("stays_up")
 end
 
+function test_a_restart_that_is_asked_for_by_itself()
+  local c = fixture("first")
+  c.peer, c.procedure, c.since_change_s = "192.0.2.2", "restart", 0
+  expect.equal(evaluate(c).action, "accept")
+  expect.traced("asked_for")
+end
+
 function test_without_a_primary_in_the_list()
   local c = fixture("first")
   c.cluster.primary_index, c.peer = 9, "192.0.2.2"

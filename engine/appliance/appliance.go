@@ -138,6 +138,7 @@ func (a *appliance) open(ctx context.Context) error {
 	if err := a.openRules(); err != nil {
 		return err
 	}
+	a.keptCapacity(ctx)
 	if err := a.openPeers(ctx); err != nil {
 		return err
 	}
@@ -256,7 +257,6 @@ func (a *appliance) run(ctx context.Context) error {
 	defer stop(nil)
 	rest, stopRest := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRest()
-	a.started = time.Now()
 	a.journal.Emit(event.Named("management", "System Start", "hexad "+a.o.Release))
 	a.noteCrash(ctx)
 	var failure atomic.Pointer[error]

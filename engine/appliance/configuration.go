@@ -46,9 +46,22 @@ func (a *appliance) newCluster() {
 		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Link: a.peers,
 		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Identity: a.identity.cluster, Restart: a.requestRestart,
-		ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
+		LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
 		Remedy: remedy, Lines: a.lines,
 	})
+}
+
+// lastChange is when the replicated configuration was changed last, as this
+// copy has it; zero when it cannot be read.
+func (a *appliance) lastChange(ctx context.Context) time.Time {
+	if a.storeErr.Load() != nil {
+		return time.Time{}
+	}
+	entries, err := a.store.History(ctx, sqlstore.RevisionFilter{Limit: 1})
+	if err != nil || len(entries) == 0 {
+		return time.Time{}
+	}
+	return entries[0].Time
 }
 
 // reload makes what the stores hold the present configuration; follow does

@@ -23,7 +23,7 @@ func (a *appliance) openFaces(ctx context.Context) error {
 	a.table = command.New(command.Parts{
 		Cluster: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: a.config, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
-		Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, Audit: a.audits.add,
+		Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, Gate: a.gate, Audit: a.audits.add,
 	})
 	a.shell = shell.New(a.o.DataDir, a.table, a.log.With("module", "shell"))
 	if err := a.shell.Open(ctx); err != nil {
@@ -50,6 +50,11 @@ func (a *appliance) openFaces(ctx context.Context) error {
 	}
 	a.closers = append(a.closers, a.watch.Close)
 	return nil
+}
+
+// gate asks whether a procedure that concerns this system may begin.
+func (a *appliance) gate(ctx context.Context, procedure, step string) ([]engine.Finding, error) {
+	return a.cluster.Gate(ctx, procedure, step, a.cluster.Facts().Address)
 }
 
 // notReady says why this peer does not serve yet.

@@ -58,6 +58,25 @@ type said struct {
 	live    live
 	version string
 	at      time.Time
+	// host is this machine as it was at hostAt, for what is asked many times a
+	// second and changes with the configuration only.
+	host   *engine.Facts
+	hostAt time.Time
+}
+
+// host is this machine as it was within the last beat.
+func (s *Service) host() engine.Facts {
+	s.mu.Lock()
+	known, at := s.said.host, s.said.hostAt
+	s.mu.Unlock()
+	if known != nil && time.Since(at) < s.o.Beat {
+		return *known
+	}
+	now := s.o.Host()
+	s.mu.Lock()
+	s.said.host, s.said.hostAt = &now, time.Now()
+	s.mu.Unlock()
+	return now
 }
 
 // say returns a beat for a peer that holds version told of this peer's facts.
@@ -66,7 +85,7 @@ func (s *Service) say(told, known string) beat {
 	now := s.said
 	s.mu.Unlock()
 	if now.version == "" || time.Since(now.at) >= s.o.Beat {
-		now = said{at: time.Now()}
+		now = said{at: time.Now(), host: now.host, hostAt: now.hostAt}
 		now.still, now.live = cutFacts(s.Facts())
 		now.version = versionOf(now.still)
 		s.mu.Lock()
@@ -85,7 +104,7 @@ func (s *Service) say(told, known string) beat {
 func (s *Service) restate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.said.version = ""
+	s.said.version, s.said.host = "", nil
 }
 
 // heard takes what a peer said, on either side of an exchange.

@@ -71,6 +71,7 @@ func (s *Service) evaluate(ctx context.Context) {
 			s.askRules(ctx)
 			ruled = time.Now()
 		}
+		s.askCapacity(ctx)
 		s.o.Alarms.Reconcile(ctx, "cluster", s.conditions())
 		if !settled {
 			settled = s.settle(ctx, time.Since(started))

@@ -13,6 +13,8 @@
 //	join.go        joining a cluster, and admitting a joiner
 //	group.go       voters and leadership following the nominated primary
 //	rules.go       facts to the rules, findings back
+//	gate.go        whether a step of a procedure may begin
+//	capacity.go    what the cluster carries
 //	condition.go   state to alarms
 //	view.go        everything above as one page
 //	record.go      the log lines of a synchronisation and of a change

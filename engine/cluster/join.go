@@ -162,15 +162,29 @@ func (s *Service) WindowOpen() bool {
 // Judge decides, on the primary, whether a joiner whose page names this system
 // may become a member. It changes nothing.
 //
-// Errors: Denied (not the primary, no cluster yet, another key), Invalid with
-// findings (a rule refuses it), Exhausted (six peers).
+// Errors: Denied (not the primary, no cluster yet, another key, the gate),
+// Invalid with findings (a rule refuses it), Exhausted (six peers), Unavailable
+// (the gate wants it later).
 //
 // Source: reference 2.3; design 4.
 func (s *Service) Judge(ctx context.Context, ask JoinAsk) error {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	err := s.judgeJoiner(ctx, ask)
+	if err != nil {
+		engine.Staged(ctx, "joiner", "refused", "%v", err)
+		return err
+	}
+	engine.Staged(ctx, "joiner", "may be admitted", "%s, node %.8s", ask.Address, ask.Facts.Node)
+	return nil
+}
+
+func (s *Service) judgeJoiner(ctx context.Context, ask JoinAsk) error {
 	page, agreed := s.Running(), s.Agreed()
 	if err := s.mayAdmit(page, agreed, ask.Facts.Node); err != nil {
 		return err
 	}
+	engine.Staged(ctx, "members", "room", "%d of %d; this system is the primary", len(agreed.Members), engine.MaxPeers)
 	for _, m := range agreed.Members {
 		if m.Node == s.o.Node && ask.Facts.Node == s.o.Node {
 			return engine.Errorf(engine.Denied, "the joining peer has this system's node id; it was made from a copy of this system's data").
@@ -181,12 +195,14 @@ func (s *Service) Judge(ctx context.Context, ask JoinAsk) error {
 				With("Peers", "if that machine was replaced, take its address off the list, save, and put it back")
 		}
 	}
+	engine.Staged(ctx, "key", "proved", "%s shows %.16s…", ask.Address, ask.Key)
 	sight := engine.PeerSight{Index: entry(page.Peers, ask.Address), Address: ask.Address, Joining: true, Reachable: true, Seen: ask.RemoteIP}
 	candidate := engine.NewPeerRecord(sight, ask.Facts)
 	if errs := engine.Errors(s.judge(ctx, question{occasion: engine.OnJoin, proposed: page, candidate: &candidate})); len(errs) > 0 {
 		return s.refusal(errs)
 	}
-	return nil
+	_, err := s.Gate(ctx, ProcedureAdd, StepAdmit, ask.Address)
+	return err
 }
 
 // Admit makes a joiner that Judge let pass a member: a row of cluster.db and a

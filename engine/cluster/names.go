@@ -54,7 +54,7 @@ func (s *Service) lookUp(ctx context.Context, entries []string) map[string]engin
 
 // indexOf is the 1-based entry of this system in peers, 0 when it is not there.
 func (s *Service) indexOf(peers []string) int {
-	f := s.o.Host()
+	f := s.host()
 	fqdn := f.HostName
 	if f.Domain != "" {
 		fqdn += "." + f.Domain

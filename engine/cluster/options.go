@@ -149,6 +149,8 @@ type Options struct {
 	Identity func() Identity
 	// Restart ends this process so that it starts again with the saved values.
 	Restart func(actor engine.Actor)
+	// LastChange is when the configuration was changed last, zero when unknown; may be nil.
+	LastChange func(ctx context.Context) time.Time
 	// ResetImage reports whether a factory reset could be carried out.
 	ResetImage func() bool
 	// Members keeps a copy of the members beside the database, so that peers find each other before it is open.

@@ -24,20 +24,38 @@ import (
 //
 // Source: reference 1.5; design 3.
 func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	saved, err := s.save(ctx, actor, c)
+	if err != nil {
+		engine.Staged(ctx, "refused", string(engine.CodeOf(err)), "%v", err)
+	}
+	return saved, err
+}
+
+func (s *Service) save(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	fields := slices.Clone(c.Peers)
 	c.Peers = trim(c.Peers)
+	engine.Staged(ctx, "fields", "trimmed", "%d of %d fields filled, at most %d", len(c.Peers), len(fields), engine.MaxPeers)
 	if len(c.Peers) > engine.MaxPeers {
 		return engine.ClusteringSaved{}, engine.Errorf(engine.Invalid, "the list has %d peers; a cluster has at most %d", len(c.Peers), engine.MaxPeers).
 			With("Peers", "remove a peer that is no longer needed before another is added")
 	}
-	s.lookUp(ctx, c.Peers)
+	s.stageNames(ctx, s.lookUp(ctx, c.Peers))
 	page := s.copyPage()
 	answer := s.resetAnswer(ctx, page, c)
+	engine.Staged(ctx, "reset", string(answer.Action), "%s", s.imageWord())
 	if answer.Degraded != nil && (len(c.Peers) == 0 || page.Reset != nil) {
 		return engine.ClusteringSaved{Entered: page.Entered}, &engine.Error{Code: engine.Unavailable, Err: answer.Degraded, Item: "Peers",
 			Message: "what this list means for a factory reset is not known: the rule failed", Remedy: "look at the policies, then save again"}
+	}
+	ctx = withGate(ctx)
+	if answer.Action == engine.ResetArm {
+		if found, err := s.Gate(ctx, ProcedureReset, StepArm, s.Facts().Address); err != nil {
+			return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, err
+		}
 	}
 	if answer.Action == engine.ResetArm || answer.Action == engine.ResetKeepArmed || (page.Reset != nil && len(c.Peers) == 0) {
 		return s.saveReset(ctx, actor, page, c, answer)
@@ -46,7 +64,12 @@ func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	if errs := engine.Errors(found); len(errs) > 0 {
 		return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, s.refusal(errs)
 	}
-	if answer.Action == engine.ResetDisarm {
+	if answer.Action != engine.ResetDisarm { // what was before the empty list is no procedure
+		held, err := s.gatePage(ctx, page.Entered, c)
+		if found = append(found, held...); err != nil {
+			return engine.ClusteringSaved{Entered: page.Entered, Findings: found}, err
+		}
+	} else {
 		page.Reset = nil
 	}
 	return s.store(ctx, actor, page, c, found)
@@ -89,6 +112,7 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return out, err
 	}
+	engine.Staged(ctx, "page", "stored", "in effect: %s", s.effectWord(page))
 	s.writePage(actor, old, c)
 	s.setPage(page)
 	if err := s.dropUnlisted(ctx, old, c); err != nil {
@@ -132,6 +156,7 @@ func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, 
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return engine.ClusteringSaved{}, err
 	}
+	engine.Staged(ctx, "page", "stored", "the factory reset keeps %s", strings.Join(page.Reset.Keep, ", "))
 	s.setPage(page)
 	for _, e := range s.o.Lines.PageChanged(actor, old, c) {
 		s.o.Emit(e)
@@ -189,6 +214,7 @@ func (s *Service) namePrimary(ctx context.Context, c engine.Clustering) error {
 			Remedy:  "wait until its state is Active, then look which primary is in effect and repeat the change if need be"}
 	}
 	if err == nil {
+		engine.Staged(ctx, "primary", "named", "%s instead of %s", s.addressOf(s.o.Node), s.addressOf(agreed.Primary))
 		s.StoreChanged(ctx)
 	}
 	return err
@@ -223,6 +249,7 @@ func (s *Service) saveTLS(ctx context.Context, actor engine.Actor, mode engine.T
 		return err
 	}
 	out.Saved = &saved
+	engine.Staged(ctx, "tls mode", "saved", "%s, revision %d", mode, saved.Revision)
 	return nil
 }
 
@@ -353,8 +380,23 @@ func (s *Service) restartReasonsLocked() []string {
 }
 
 // Restart ends this process; its parent starts it again with the saved values.
+// The other peers are told first, so that they know why this one is away.
+//
+// Errors: those of Gate.
 func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	procedure := ProcedureRestart
+	if s.Armed() {
+		procedure = ProcedureReset
+		engine.Staged(ctx, "reset", "armed", "%s", s.imageWord())
+	}
+	if _, err := s.Gate(ctx, procedure, StepRestart, s.Facts().Address); err != nil {
+		return err
+	}
+	s.announce(ctx)
 	s.o.Restart(actor)
+	engine.Staged(ctx, "restart", "begun", "%s", strings.Join(s.restartReasons(), "; "))
 	return nil
 }
 

@@ -29,6 +29,11 @@ type system struct {
 	image     bool
 	noQuorum  bool
 	addresses map[string]string // names that resolve
+
+	site      []policy.Script // beside the built-in ones
+	restarts  int
+	decisions []policy.Decision
+	after     map[string][]policy.Step // stages after the answer, by decision
 }
 
 func (s *system) Page(context.Context) (cluster.Page, error) { return s.page, nil }
@@ -140,14 +145,6 @@ func (alarmless) Settle(context.Context, []int)                          {}
 // start opens a system at 192.0.2.1 whose node id is n1.
 func start(t *testing.T, change func(*system)) *system {
 	t.Helper()
-	var scripts []policy.Script
-	for _, b := range policies.Builtin() {
-		scripts = append(scripts, policy.Script{Name: b.Name, Source: b.Source, Builtin: true})
-	}
-	rules, err := policy.New(policy.Options{Scripts: scripts, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
 	own := engine.Clustering{Primary: 1, IPVersion: "IPv4", TLSMode: engine.Permissive}
 	s := &system{
 		page: cluster.Page{Entered: own, Running: own}, image: true, addresses: map[string]string{},
@@ -158,6 +155,16 @@ func start(t *testing.T, change func(*system)) *system {
 	if change != nil {
 		change(s)
 	}
+	for _, b := range policies.Builtin() {
+		s.site = append(s.site, policy.Script{Name: b.Name, Source: b.Source, Builtin: true})
+	}
+	s.after = map[string][]policy.Step{}
+	rules, err := policy.New(policy.Options{Scripts: s.site, Logger: slog.New(slog.DiscardHandler),
+		Record:      func(d policy.Decision) { s.decisions = append(s.decisions, d) },
+		RecordAfter: func(id string, steps []policy.Step) { s.after[id] = append(s.after[id], steps...) }})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.Service = cluster.New(cluster.Options{
 		Node: "n1", Release: "1.0.0", Pages: s, Store: s, Group: s, Link: s, Rules: rules, Config: s, Alarms: alarmless{}, Names: s,
 		Emit: func(e engine.Event) { s.events = append(s.events, e) }, Log: slog.New(slog.DiscardHandler),
@@ -166,7 +173,7 @@ func start(t *testing.T, change func(*system)) *system {
 		},
 		Remedy:   func(int) string { return "" },
 		Adopt:    func(context.Context, cluster.Grant) error { return nil },
-		Identity: func() cluster.Identity { return s.identity }, Restart: func(engine.Actor) {}, ResetImage: func() bool { return s.image },
+		Identity: func() cluster.Identity { return s.identity }, Restart: func(engine.Actor) { s.restarts++ }, ResetImage: func() bool { return s.image },
 		KeepMembers: func(context.Context, []engine.Member) error { return nil }, Departed: func(context.Context, engine.Member) {},
 		Lines: event.Lines{FQDN: func() string { return "peer1.example.com" }},
 	})

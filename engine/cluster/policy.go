@@ -32,5 +32,11 @@ func (s *Service) Situation() engine.Situation {
 	return engine.Situation{Self: c.Self, Cluster: c.Cluster}
 }
 
-// RulesChanged makes the periodic run of the rules come now.
-func (s *Service) RulesChanged() { signal(s.kick) }
+// RulesChanged makes the periodic run of the rules come now, and the question
+// what the cluster carries.
+func (s *Service) RulesChanged() {
+	s.mu.Lock()
+	s.capacity.asked = ""
+	s.mu.Unlock()
+	signal(s.kick)
+}

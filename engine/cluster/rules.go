@@ -14,6 +14,8 @@ type Rules interface {
 	CompareKeys(ctx context.Context, in engine.KeysInput) engine.Judgement
 	Prerequisites(ctx context.Context, in engine.PrerequisitesInput) engine.Judgement
 	PeersChanged(ctx context.Context, in engine.PeersChangedInput) engine.ResetDecision
+	Capacity(ctx context.Context, in engine.CapacityRequest) engine.Capacity
+	Gate(ctx context.Context, in engine.GateRequest) engine.GateAnswer
 }
 
 // Configuration items of the cluster itself.
@@ -76,10 +78,14 @@ func (s *Service) JudgeItems(ctx context.Context, mode engine.TLSMode, h323 stri
 	if len(s.Running().Peers) == 0 || (unchanged && strings.EqualFold(h323, s.o.Config.Get(ItemH323))) {
 		return nil
 	}
+	var found []engine.Finding
 	if !unchanged {
 		proposed.TLSMode = mode
+		if !passedGate(ctx) {
+			found, _ = s.Gate(ctx, ProcedureTLS, StepSave, s.Facts().Address) // an error is among them
+		}
 	}
-	return s.judge(ctx, question{occasion: engine.OnSave, proposed: proposed})
+	return append(found, s.judge(ctx, question{occasion: engine.OnSave, proposed: proposed})...)
 }
 
 // findingsOf are the present findings of the named scripts.

@@ -30,12 +30,17 @@ type Service struct {
 	join     string            // why joining has not succeeded yet
 	away     map[string]away   // by lower-case address
 	window   time.Time
-	leaving  map[string]engine.Member // members whose removal could not be committed yet
-	synced   time.Time
-	applied  progress
-	said     said
-	watchers map[chan struct{}]bool
-	contacts map[string]context.CancelFunc
+	capacity capacity
+	// procedure is what was begun here last; undecided are steps that no rule
+	// could answer for.
+	procedure *engine.ProcedureRecord
+	undecided map[string]undecided
+	leaving   map[string]engine.Member // members whose removal could not be committed yet
+	synced    time.Time
+	applied   progress
+	said      said
+	watchers  map[chan struct{}]bool
+	contacts  map[string]context.CancelFunc
 }
 
 // Refusal is what the link learned when it or another peer refused a
@@ -64,7 +69,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1),
-		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, leaving: map[string]engine.Member{},
+		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
 }
@@ -132,6 +137,7 @@ func (s *Service) Facts() engine.Facts {
 	f.H323 = strings.EqualFold(s.o.Config.Get(ItemH323), "On")
 	f.Restart = s.restartReasonsLocked()
 	f.ResetArmed = s.page.Reset != nil
+	f.Procedure = s.procedure
 	f.Store = s.storeFactsLocked(servers)
 	f.RTTs = map[string]float64{}
 	for _, p := range s.peers {

@@ -29,7 +29,7 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 		v.Synchronised = time.Now().UTC()
 	}
 	s.mu.Lock()
-	v.Findings = slices.Clone(s.findings)
+	v.Findings, v.Capacity = slices.Clone(s.findings), s.capacity.view
 	s.mu.Unlock()
 	v.ReadOnly = s.readOnly(v, servers)
 	v.Writable = v.ReadOnly == ""

@@ -193,7 +193,14 @@ func TestTypedAnswers(t *testing.T) {
 		}, engine.FindMeRings{Decided: engine.Decided{Script: "hostile"}, Rings: []engine.FindMeRing{{Aliases: []string{"a", "b"}, Seconds: 30}}}},
 		{"bandwidth.admit", `return accept { kbps = 64 }`, func(p *policy.Policies) any { return p.Bandwidth(ctx, engine.BandwidthRequest{Requested: 384}) },
 			engine.BandwidthGrant{Decided: engine.Decided{Script: "hostile"}, Allow: true, Kbps: 64}},
-		{"procedure.gate", `return { action = "wait", seconds = 5, reason = "r" }`, func(p *policy.Policies) any { return p.Gate(ctx, engine.GateRequest{}) },
+		{"procedure.gate", `return { action = "wait", seconds = 5, reason = "r" }`, func(p *policy.Policies) any {
+			a := p.Gate(ctx, engine.GateRequest{Procedure: "restart", Peer: "192.0.2.1"})
+			if f := a.Findings; len(f) != 1 || f[0].ID != "procedure.later" || f[0].Peer != "192.0.2.1" || f[0].Params["seconds"] != "5" || f[0].Params["procedure"] != "restart" {
+				t.Errorf("procedure.gate: findings %+v", f)
+			}
+			a.Findings = nil // the same for people
+			return a
+		},
 			engine.GateAnswer{Decided: engine.Decided{Script: "hostile"}, Action: engine.GateWait, Seconds: 5, Reason: "r"}},
 		{"capacity.limit", `return { calls = 2, registrations = 3, counted_peers = 1 }`, func(p *policy.Policies) any {
 			return p.Capacity(ctx, engine.CapacityRequest{Peers: []engine.CapacityPeer{{CallsCapacity: 2, RegistrationsCapacity: 3}}})

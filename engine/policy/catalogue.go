@@ -44,6 +44,19 @@ var catalogue = map[string]Entry{
 		JA: "ルール{script}を評価できないため（{class}、{line}行目）、確認できません。",
 	}},
 
+	"procedure.refused": {0, true, engine.Text{
+		EN: "Rule {script} does not permit this step now ({procedure}, {step}): {reason}.",
+		JA: "ルール{script}により、この操作（{procedure}、{step}）は現在許可されていません：{reason}。",
+	}},
+	"procedure.later": {0, true, engine.Text{
+		EN: "Rule {script} asks to wait {seconds} s before this step ({procedure}, {step}): {reason}.",
+		JA: "ルール{script}により、この操作（{procedure}、{step}）の前に{seconds}秒待つ必要があります：{reason}。",
+	}},
+	"procedure.undecided": {0, true, engine.Text{
+		EN: "No rule could say whether this step ({procedure}, {step}) may begin. Wait {seconds} s; the same command then goes ahead.",
+		JA: "この操作（{procedure}、{step}）を開始できるかどうかを判断できるルールがありません。{seconds}秒後に同じコマンドを実行すると続行します。",
+	}},
+
 	"cluster.config.h323_mode_off": {20018, true, engine.Text{
 		EN: "H.323 mode is off on {peer}. Peers talk H.323 to each other, so it must be on, even if all endpoints use SIP.",
 		JA: "{peer}のH.323モードがオフです。ピア間の通信にH.323を使うため、エンドポイントがすべてSIPの場合でもオンにする必要があります。",

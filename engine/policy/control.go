@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"hexad/engine"
 )
@@ -28,9 +29,37 @@ func (q *asking) gate(in engine.GateRequest) engine.GateAnswer {
 	} else {
 		d.Action, d.Seconds, d.Reason = engine.GateAction(a.text("action")), a.number("seconds"), a.text("reason")
 	}
+	d.Findings = gateFindings(in, d, by)
 	finish(q, d, by)
 	return d
 }
+
+// gateFindings says for people why a step may not begin now.
+func gateFindings(in engine.GateRequest, d engine.GateAnswer, by string) []engine.Finding {
+	id := map[engine.GateAction]string{engine.GateReject: findingRefused, engine.GateWait: findingLater}[d.Action]
+	switch {
+	case id == "":
+		return nil
+	case d.AskOperator:
+		id = findingUndecided
+	}
+	reason := d.Reason
+	if reason == "" {
+		reason = "policy"
+	}
+	return []engine.Finding{{
+		ID: id, Severity: engine.FindingError, Script: by, Peer: in.Peer, Text: catalogue[id].Text, Params: map[string]string{
+			"procedure": in.Procedure, "step": in.Step, "reason": reason, "seconds": strconv.Itoa(d.Seconds), "script": by,
+		},
+	}}
+}
+
+// Findings of the gate.
+const (
+	findingRefused   = "procedure.refused"
+	findingLater     = "procedure.later"
+	findingUndecided = "procedure.undecided"
+)
 
 // maxFactor is how many times one peer's capacity a cluster has at most.
 // Source: reference 3.2.
@@ -79,6 +108,10 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	finish(q, d, by)
 	return d
 }
+
+// KeepCapacity makes c the last good answer, as it was before a restart; what
+// was answered since stands.
+func (p *Policies) KeepCapacity(c engine.Capacity) { p.capacity.CompareAndSwap(nil, &c) }
 
 // smallest is the capacity of the smallest peer, and how many times as much the
 // cluster has at most.

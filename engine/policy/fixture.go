@@ -215,7 +215,7 @@ func bandwidthFixtures() map[string]any {
 
 func gateFixtures() map[string]any {
 	in := engine.GateRequest{
-		PolicyContext: fixtureContext(3), Procedure: "restart", Step: "restart", Peer: "192.0.2.1", Peers: fixturePeers(3),
+		PolicyContext: fixtureContext(3), Procedure: "rolling_restart", Step: "restart", Peer: "192.0.2.1", Peers: fixturePeers(3),
 		SinceChangeS: 3600, SinceRestartS: 86_400,
 	}
 	second := in

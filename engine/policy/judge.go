@@ -208,7 +208,7 @@ func (r *revision) findings(a answered) ([]engine.Finding, error) {
 }
 
 func (r *revision) entry(s *script, id string) (Entry, bool) {
-	if e, ok := catalogue[id]; ok && !strings.HasPrefix(id, "cluster.reset.") && id != "policy.failed" {
+	if e, ok := catalogue[id]; ok && !strings.HasPrefix(id, "cluster.reset.") && !strings.HasPrefix(id, "procedure.") && id != "policy.failed" {
 		return e, true
 	}
 	t, ok := s.meta.Text[id]

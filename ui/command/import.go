@@ -20,9 +20,17 @@ func (t *Table) importLines(ctx context.Context, call Call) (Result, error) {
 			return Result{}, t.outdated(ctx, call.Base, now, "look at it again, then repeat the import")
 		}
 	}
+	var held []engine.Finding
+	if t.parts.Gate != nil {
+		var err error
+		if held, err = t.parts.Gate(ctx, "import", "import"); err != nil {
+			return Result{}, err
+		}
+	}
 	report, err := t.parts.Configuration.Import(ctx, call.Actor, strings.NewReader(call.Body),
 		config.ImportOptions{Machine: call.Args["Machine"] == "On"})
 	result := changed(call.Language, report.Outcome)
+	result.Findings = append(held, result.Findings...)
 	result.Data = report
 	if err != nil {
 		if report.Saved == nil {
@@ -36,7 +44,7 @@ func (t *Table) importLines(ctx context.Context, call Call) (Result, error) {
 			lines = append(lines, disposition(call.Language, d))
 		}
 	}
-	lines = append(lines, counted(call.Language, report))
+	lines = append(append(lines, counted(call.Language, report)), foundLines(call.Language, held)...)
 	result.Lines = append(lines, result.Lines...)
 	return result, nil
 }

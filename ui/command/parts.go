@@ -82,6 +82,11 @@ type Journal interface {
 	Events(ctx context.Context, limit int) ([]engine.Event, error)
 }
 
+// Gate asks the rules whether a procedure may begin on this system, and returns
+// what is to be shown beside it.
+// Errors: Denied, Unavailable (later), with the findings.
+type Gate func(ctx context.Context, procedure, step string) ([]engine.Finding, error)
+
 // Audited is one command as the audit keeps it; secrets are masked.
 type Audited struct {
 	Actor   engine.Actor
@@ -107,5 +112,6 @@ type Parts struct {
 	Journal       Journal
 	Policies      *policy.Lifecycle
 	Roster        Roster
+	Gate          Gate // nil: nothing is held up
 	Audit         func(context.Context, Audited)
 }
