@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"hexad/engine"
 )
@@ -32,15 +31,20 @@ type storeRecord struct {
 	Node       string            `json:"node"`
 	Generation engine.Generation `json:"generation"`
 	State      storeState        `json:"state"`
+	Founding   *engine.Founding  `json:"founding,omitempty"` // here, on the copy of another generation
 }
 
 type storeState string
 
 const (
 	founding  storeState = "founding"  // a crash now leaves nothing of use
+	founded   storeState = "founded"   // all is there; whether it counts is said by the identity, which is written next
 	following storeState = "following" // empty until the leader has sent something
 	complete  storeState = "complete"  // it has held a database
 )
+
+// whole reports whether a store of this state has a database.
+func (s storeState) whole() bool { return s == founded || s == complete }
 
 // Directory is where the store of a generation lives.
 func (o ClusterOptions) directory(g engine.Generation) string {
@@ -81,7 +85,7 @@ func (c *Cluster) Switch(ctx context.Context, g engine.Generation, start Start) 
 // empty configuration at revision 0, with self as its one member and primary.
 // cluster is the new cluster's id.
 func (c *Cluster) Found(ctx context.Context, g engine.Generation, cluster string, self engine.Member) error {
-	return c.found(ctx, g, func(ctx context.Context, s *raftStore) error {
+	return c.found(ctx, g, foundation{fill: func(ctx context.Context, s *raftStore) error {
 		if err := s.migrate(ctx); err != nil {
 			return err
 		}
@@ -89,115 +93,7 @@ func (c *Cluster) Found(ctx context.Context, g engine.Generation, cluster string
 			stmt("INSERT INTO agreed (one, cluster, generation, generation_id, parent, primary_node, revision) VALUES (1, ?, ?, ?, ?, ?, 0)",
 				cluster, g.Number, g.ID, g.Parent, c.o.Node),
 			insertMember(self, knownMigrations()))
-	})
-}
-
-// Refounding says what a new generation is made of.
-type Refounding struct {
-	From    io.Reader       // a database file as Backup writes it; nil: this peer's own copy
-	Cluster string          // id of another cluster; "" keeps it
-	Members []engine.Member // the members from now on; nil keeps them
-}
-
-// Refound makes a new group of generation g with this peer as its only voter
-// and primary, filled with a copy of a database. It is how another primary is
-// named when most voters are gone, how a peer leaves a cluster with its
-// configuration, and how a backup is restored. The old directory stays.
-//
-// Errors: Invalid when From holds no database of a cluster that this release
-// can read; then nothing has changed.
-func (c *Cluster) Refound(ctx context.Context, g engine.Generation, r Refounding) error {
-	file, err := c.refoundingFile(ctx, r.From)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	defer file.Close()
-	if err := checkDatabase(ctx, file.Name()); err != nil {
-		return err
-	}
-	return c.found(ctx, g, func(ctx context.Context, s *raftStore) error {
-		if _, err := s.store.ReadFrom(file); err != nil {
-			return &engine.Error{Code: engine.Internal, Message: "the copy of the database could not be read in", Err: err}
-		}
-		if err := s.migrate(ctx); err != nil {
-			return err
-		}
-		statements := []statement{stmt("UPDATE agreed SET generation = ?, generation_id = ?, parent = ?, primary_node = ?",
-			g.Number, g.ID, g.Parent, c.o.Node)}
-		if r.Cluster != "" {
-			statements = append(statements, stmt("UPDATE agreed SET cluster = ?", r.Cluster))
-		}
-		if r.Members != nil {
-			statements = append(statements, stmt("DELETE FROM member"), stmt("DELETE FROM alarm WHERE node <> ?", c.o.Node))
-			for _, m := range r.Members {
-				statements = append(statements, insertMember(m, 0))
-			}
-		}
-		statements = append(statements, stmt("UPDATE member SET known = ? WHERE node = ?", int64(knownMigrations()), c.o.Node))
-		if err := s.install(ctx, statements...); err != nil {
-			return err
-		}
-		return syncTree(s.dir)
-	})
-}
-
-// refoundingFile puts the database to be read in into a file beside the stores.
-func (c *Cluster) refoundingFile(ctx context.Context, from io.Reader) (*os.File, error) {
-	const doing = "found a generation anew"
-	if err := os.MkdirAll(c.o.Dir, 0o700); err != nil {
-		return nil, fileError(doing, err)
-	}
-	file, err := os.CreateTemp(c.o.Dir, "refound-*.sqlite")
-	if err != nil {
-		return nil, fileError(doing, err)
-	}
-	if from != nil {
-		_, err = io.Copy(file, from)
-	} else {
-		err = c.Backup(ctx, file)
-	}
-	if err == nil {
-		_, err = file.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		file.Close()
-		os.Remove(file.Name())
-		return nil, err
-	}
-	return file, nil
-}
-
-// foundingTime bounds what a new group takes to lead itself and to be filled.
-const foundingTime = 30 * time.Second
-
-// found makes the store of a new group, fills it and marks it complete.
-func (c *Cluster) found(ctx context.Context, g engine.Generation, fill func(context.Context, *raftStore) error) error {
-	ctx, cancel := context.WithTimeout(ctx, foundingTime)
-	defer cancel()
-	return c.replace(ctx, g, func() (*raftStore, error) {
-		s, err := c.openNew(ctx, g, founding)
-		if err != nil {
-			return nil, err
-		}
-		err = s.bootstrap(c.o.Node)
-		if err == nil {
-			err = s.awaitLeader(ctx)
-		}
-		if err == nil {
-			err = fill(ctx, s)
-		}
-		if err == nil {
-			err = fileError("copy the cluster database", s.keep())
-		}
-		if err == nil {
-			err = s.mark(c.o.Node, complete)
-		}
-		if err != nil {
-			return nil, errors.Join(err, s.close())
-		}
-		return s, nil
-	})
+	}})
 }
 
 // replace closes the store there is and puts the one that open returns in its
@@ -287,7 +183,7 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 	case record.Node != c.o.Node || record.Generation.ID != g.ID || record.Generation.Number != g.Number:
 		return nil, damaged(dir, fmt.Errorf("it belongs to node %s and generation %d (%s)",
 			record.Node, record.Generation.Number, record.Generation.ID))
-	case record.State == complete && !exists(filepath.Join(dir, raftFile)):
+	case record.State.whole() && !exists(filepath.Join(dir, raftFile)):
 		return nil, damaged(dir, errors.New("the Raft log is missing"))
 	}
 	s, err := openRaft(ctx, c.o, dir, g)
@@ -297,11 +193,17 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 		}
 		return nil, damaged(dir, err)
 	}
-	if record.State == complete && s.raft.LastIndex() == 0 {
+	s.founding = record.Founding
+	if record.State.whole() && s.raft.LastIndex() == 0 {
 		return nil, damaged(dir, errors.Join(errors.New("the Raft log is empty"), s.close()))
 	}
-	if last := s.raft.LastIndex(); record.State == complete && last < s.copied {
+	if last := s.raft.LastIndex(); record.State.whole() && last < s.copied {
 		return nil, damaged(dir, errors.Join(fmt.Errorf("the Raft log ends at entry %d, but entry %d had been carried out", last, s.copied), s.close()))
+	}
+	if record.State == founded {
+		if err := s.mark(c.o.Node, complete); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	return s, nil
 }
@@ -335,7 +237,7 @@ func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeS
 // mark records the state of the store in its directory.
 func (s *raftStore) mark(node string, state storeState) error {
 	return fileError("mark the cluster database as "+string(state),
-		writeRecord(s.dir, storeRecord{Node: node, Generation: s.generation, State: state}))
+		writeRecord(s.dir, storeRecord{Node: node, Generation: s.generation, State: state, Founding: s.founding}))
 }
 
 func damaged(dir string, err error) error {

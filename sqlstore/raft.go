@@ -57,6 +57,7 @@ type raftStore struct {
 	raft       *raft.Raft
 	dir        string
 	generation engine.Generation
+	founding   *engine.Founding // when it was founded here on the copy of another generation
 	layer      Layer
 	logs       *raftLog
 

@@ -4,4 +4,7 @@ package fail
 // Who adds a point adds its name here.
 var Names = []string{
 	"fail.test", // of this package's test
+
+	// Another primary by force: sqlstore, in this order.
+	"refound.old-closed", "refound.file", "refound.bootstrapped", "refound.filled", "refound.marked", "refound.committed",
 }
