@@ -181,6 +181,9 @@ func (l *Local) MaskDecisions(ctx context.Context, decisions []Decision) error {
 				}
 				continue
 			}
+			if _, err := tx.ExecContext(ctx, "DELETE FROM decision_step WHERE id = ?", d.ID); err != nil {
+				return err
+			}
 			if err := putSteps(ctx, tx, d); err != nil {
 				return err
 			}

@@ -112,7 +112,7 @@ func (r records) Decisions(ctx context.Context, since time.Time, hook string, li
 func decisionOf(s sqlstore.Decision) policy.Decision {
 	return policy.Decision{
 		ID: s.ID, At: s.Time, Hook: s.Hook, Revision: s.Revision, Input: json.RawMessage(s.Input), Answer: json.RawMessage(s.Answer),
-		Degraded: s.Degraded != "", Took: time.Duration(s.Microseconds) * time.Microsecond, Instructions: int(s.Instructions),
+		Masked: s.Masking == sqlstore.Masked, Looked: s.Masking != sqlstore.AsMade, Degraded: s.Degraded != "", Took: time.Duration(s.Microseconds) * time.Microsecond, Instructions: int(s.Instructions),
 	}
 }
 
@@ -124,19 +124,61 @@ func (r records) PutPins(ctx context.Context, pins []engine.PolicyPin) error {
 	return r.a.local.PutPolicyPins(ctx, pins)
 }
 
+// maskedAtOnce is how many decisions are masked in one go.
+const maskedAtOnce = 100
+
+func (r records) MaskDecisions(ctx context.Context, mask func(policy.Decision) (policy.Decision, error)) (int, error) {
+	asMade, err := r.a.local.Decisions(ctx, sqlstore.DecisionFilter{AsMade: true, Limit: maskedAtOnce})
+	if err != nil || len(asMade) == 0 {
+		return 0, err
+	}
+	masked := make([]sqlstore.Decision, len(asMade))
+	for i, s := range asMade {
+		d, err := r.Decision(ctx, s.ID)
+		if engine.CodeOf(err) == engine.NotFound { // pruned meanwhile
+			masked[i] = s
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if d, err = mask(d); err != nil { // not readable: nothing of it stays
+			d.ID, d.Looked, d.Masked, d.Input, d.Answer = s.ID, true, true, json.RawMessage("null"), json.RawMessage("null")
+		}
+		masked[i] = stored(d)
+	}
+	return len(masked), r.a.local.MaskDecisions(ctx, masked)
+}
+
+// masksAliases is what the configuration says of aliases in kept decisions.
+func (a *appliance) masksAliases() bool {
+	return a.config != nil && clusterConfig{a}.Get(policy.ItemMaskAliases) == "On"
+}
+
 // recordDecision keeps a decision so that it can be asked for and explained.
 func (a *appliance) recordDecision(d policy.Decision) {
-	stored := sqlstore.Decision{
+	if err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{stored(d)}); err != nil {
+		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
+	}
+}
+
+// stored is a decision as local.db keeps it.
+func stored(d policy.Decision) sqlstore.Decision {
+	out := sqlstore.Decision{
 		ID: d.ID, Time: d.At, Hook: d.Hook, Revision: d.Revision, Input: string(d.Input), Answer: string(d.Answer),
 		Microseconds: d.Took.Microseconds(), Instructions: int64(d.Instructions),
 	}
 	if d.Degraded {
-		stored.Degraded = "a script failed"
+		out.Degraded = "a script failed"
 	}
-	stored.Steps = storedSteps(d.Steps)
-	if err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{stored}); err != nil {
-		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
+	switch {
+	case d.Masked:
+		out.Masking = sqlstore.Masked
+	case d.Looked:
+		out.Masking = sqlstore.NothingToMask
 	}
+	out.Steps = storedSteps(d.Steps)
+	return out
 }
 
 // recordStages adds to a decision that is kept what was done with its answer.

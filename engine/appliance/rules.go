@@ -21,7 +21,7 @@ func (a *appliance) openRules() error {
 	var err error
 	a.policies, err = policy.New(policy.Options{
 		Scripts: builtin(), Logger: a.log.With("module", "policy"), Record: a.recordDecision, RecordAfter: a.recordStages, Fail: a.ruleFailed,
-		Pinned: a.pinned, Unpinned: a.unpinned,
+		Pinned: a.pinned, Unpinned: a.unpinned, MaskAliases: a.masksAliases,
 	})
 	if err != nil {
 		return fmt.Errorf("compile the built-in rules: %w", err)

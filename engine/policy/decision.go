@@ -27,6 +27,7 @@ type Decision struct {
 	Instructions int             `json:"instructions"`
 	Steps        []Step          `json:"steps"`
 	Masked       bool            `json:"masked,omitempty"` // its aliases are masked: it cannot be asked again
+	Looked       bool            `json:"-"`                // for aliases to mask
 }
 
 // The outcomes of a step.

@@ -55,6 +55,9 @@ type Records interface {
 	Decisions(ctx context.Context, since time.Time, hook string, limit int) ([]Decision, error)
 	Pins(ctx context.Context) ([]engine.PolicyPin, error)
 	PutPins(ctx context.Context, pins []engine.PolicyPin) error
+	// MaskDecisions masks aliases of decisions that were kept with them, some at
+	// a time, and returns how many it looked at: 0 when none is left.
+	MaskDecisions(ctx context.Context, mask func(Decision) (Decision, error)) (int, error)
 }
 
 // Peer is a member of the cluster as staging and watching see it.
@@ -103,6 +106,7 @@ type Signer interface {
 const (
 	ItemFourEyes     = "Policy Scripts FourEyes"
 	ItemAutoRollback = "Policy Scripts AutoRollback"
+	ItemMaskAliases  = "Policy Scripts MaskAliases"
 )
 
 // LifecycleOptions connects a Lifecycle with the rest of the peer.
@@ -195,6 +199,7 @@ func (l *Lifecycle) Run(ctx context.Context) error {
 		case <-tick.C:
 			l.rollBackPinned(ctx)
 			l.compareHour(ctx)
+			l.maskKept(ctx)
 		}
 		if err := l.Follow(ctx); err != nil {
 			l.log.Debug("policies not read", "err", err)

@@ -62,7 +62,7 @@ func (s *site) start(t *testing.T) {
 	t.Helper()
 	var err error
 	s.policies, err = policy.New(policy.Options{
-		Scripts: builtins(), Record: s.record,
+		Scripts: builtins(), Record: s.record, MaskAliases: func() bool { return s.setting(policy.ItemMaskAliases) == "On" },
 		Pinned: func(p engine.PolicyPin) { s.Pinned(p) }, Unpinned: func(p engine.PolicyPin) { s.Unpinned(p) },
 	})
 	if err != nil {
@@ -70,9 +70,28 @@ func (s *site) start(t *testing.T) {
 	}
 	s.Lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
 		Policies: s.policies, Builtin: builtins(), Store: s.peer, Records: s, Peers: s, Alarms: s, Signer: newSigner(s.address),
-		Setting: func(item string) string { return s.settings[item] },
+		Setting: s.setting,
 	})
 	s.follow(t)
+}
+
+func (s *site) setting(item string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settings[item]
+}
+
+// run lets the lifecycle run until the test ends.
+func (s *site) run(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		if stop(); <-done != nil {
+			t.Error("the lifecycle ended with an error")
+		}
+	})
 }
 
 func (s *site) follow(t *testing.T) {
@@ -109,6 +128,23 @@ func (s *site) Decisions(_ context.Context, since time.Time, hook string, limit 
 		}
 	}
 	return out, nil
+}
+
+func (s *site) MaskDecisions(_ context.Context, mask func(policy.Decision) (policy.Decision, error)) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for i, d := range s.decisions {
+		if d.Looked {
+			continue
+		}
+		masked, err := mask(d)
+		if err != nil {
+			return n, err
+		}
+		s.decisions[i], n = masked, n+1
+	}
+	return n, nil
 }
 
 func (s *site) Pins(context.Context) ([]engine.PolicyPin, error) { return s.pins, nil }

@@ -44,6 +44,7 @@ type DryRun struct {
 	Present     int          `json:"present"` // of these: the present configuration
 	Changed     int          `json:"changed"`
 	Failed      int          `json:"failed"` // could not be asked again
+	Masked      int          `json:"masked"` // left out: their aliases are masked
 	Differences []Difference `json:"differences"`
 }
 
@@ -75,11 +76,10 @@ func (l *Lifecycle) DryRun(ctx context.Context, in DryRunRequest) (DryRun, error
 		return DryRun{}, err
 	}
 	out := DryRun{Active: book.Active().Number, Candidate: in.Revision, Differences: []Difference{}}
-	questions, present, err := l.questions(ctx, in)
+	questions, err := l.questions(ctx, in, &out)
 	if err != nil {
 		return out, err
 	}
-	out.Present = present
 	for _, q := range questions {
 		if ctx.Err() != nil {
 			return out, engine.Errorf(engine.Unavailable, "the dry run was not finished in time: %d of %d asked", out.Asked, len(questions)).
@@ -97,8 +97,10 @@ type recorded struct {
 }
 
 // questions are the recorded inputs, newest first. The newest of each findings
-// hook is the present configuration, for peers judge it each minute.
-func (l *Lifecycle) questions(ctx context.Context, in DryRunRequest) (out []recorded, present int, err error) {
+// hook is the present configuration, for peers judge it each minute. How many
+// those are, and what is left out, is counted in run.
+func (l *Lifecycle) questions(ctx context.Context, in DryRunRequest, run *DryRun) (out []recorded, err error) {
+	run.Present = len(in.Questions)
 	for _, q := range in.Questions {
 		out = append(out, recorded{presentID, q})
 	}
@@ -108,13 +110,17 @@ func (l *Lifecycle) questions(ctx context.Context, in DryRunRequest) (out []reco
 	}
 	decisions, err := l.o.Records.Decisions(ctx, in.Since, in.Hook, limit)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	seen := map[string]bool{}
 	for _, d := range decisions {
+		if d.Masked {
+			run.Masked++
+			continue
+		}
 		out = append(out, recorded{d.ID, Question{d.Hook, d.Input}})
 		if h := hookNamed(d.Hook); h != nil && h.kind == findings && !seen[d.Hook] {
-			present++
+			run.Present++
 		}
 		seen[d.Hook] = true
 	}
@@ -124,13 +130,16 @@ func (l *Lifecycle) questions(ctx context.Context, in DryRunRequest) (out []reco
 		}
 		newest, err := l.o.Records.Decisions(ctx, time.Time{}, h.name, 1)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		for _, d := range newest {
-			out, present = append(out, recorded{d.ID, Question{d.Hook, d.Input}}), present+1
+			if !d.Masked {
+				out = append(out, recorded{d.ID, Question{d.Hook, d.Input}})
+				run.Present++
+			}
 		}
 	}
-	return out, present + len(in.Questions), nil
+	return out, nil
 }
 
 func (r *DryRun) compare(ctx context.Context, q recorded, active, candidate evaluator) {
@@ -253,16 +262,22 @@ type ExplainedLines struct {
 }
 
 // Explain returns a decision of this peer. With lines it is evaluated again with
-// the trace of lines; with >= 0 evaluates it with that revision instead.
+// the trace of lines; with >= 0 evaluates it with that revision instead. One
+// whose aliases are masked is shown as it is kept: the rules would answer
+// something else to the masks.
 //
-// Errors: NotFound; Invalid.
+// Errors: NotFound; Invalid (with: aliases are masked).
 func (l *Lifecycle) Explain(ctx context.Context, id string, lines bool, with int64) (Explained, error) {
 	d, err := l.o.Records.Decision(ctx, id)
 	if err != nil {
 		return Explained{}, err
 	}
 	out := Explained{Decision: d, Same: true}
-	if !lines && with < 0 {
+	switch {
+	case d.Masked && with >= 0:
+		return out, engine.Errorf(engine.Invalid, "the aliases of decision %s are masked, so no revision can be asked again", d.ID).
+			With("With", "show it without; new decisions are kept whole with "+ItemMaskAliases+" off")
+	case d.Masked || !lines && with < 0:
 		return out, nil
 	}
 	n := d.Revision

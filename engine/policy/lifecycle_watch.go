@@ -107,7 +107,7 @@ func (l *Lifecycle) changedSince(ctx context.Context, active engine.PolicyRevisi
 	}
 	changed := 0
 	for _, d := range decisions {
-		if d.Revision != active.Number {
+		if d.Revision != active.Number || d.Masked {
 			continue
 		}
 		if then, err := before(ctx, d.Hook, d.Input, false); err == nil && !sameAnswer(then.Answer, d.Answer) {
@@ -115,6 +115,22 @@ func (l *Lifecycle) changedSince(ctx context.Context, active engine.PolicyRevisi
 		}
 	}
 	return changed
+}
+
+// maskKept masks what was kept before the configuration asked for it.
+func (l *Lifecycle) maskKept(ctx context.Context) {
+	if l.o.Records == nil || !strings.EqualFold(l.o.Setting(ItemMaskAliases), "On") {
+		return
+	}
+	for ctx.Err() == nil {
+		n, err := l.o.Records.MaskDecisions(ctx, Masked)
+		if err != nil {
+			l.log.Warn("kept decisions not masked", "err", err)
+		}
+		if err != nil || n == 0 {
+			return
+		}
+	}
 }
 
 // measure fills in the counts of this peer's scripts.

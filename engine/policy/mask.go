@@ -113,10 +113,14 @@ func lowered(s string) string {
 }
 
 // Masked is d with its aliases masked: in the input, the answer, and all that
-// its steps say. Decision.Masked tells whether there was one.
+// its steps say. Masked tells whether there was one; then it is masked once and
+// for all.
 //
 // Errors: the decision's JSON cannot be read; then nothing of it may be kept.
 func Masked(d Decision) (Decision, error) {
+	if d.Masked {
+		return d, nil
+	}
 	m := &masks{}
 	steps, err := json.Marshal(d.Steps)
 	if err != nil {
@@ -128,7 +132,7 @@ func Masked(d Decision) (Decision, error) {
 			return Decision{}, fmt.Errorf("mask a decision: %w", err)
 		}
 	}
-	if len(m.users) == 0 {
+	if d.Looked = true; len(m.users) == 0 {
 		return d, nil
 	}
 	d.Masked = true

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"hexad/engine"
 	"hexad/engine/policy"
+	"hexad/sqlstore/sqlstoretest"
 )
 
 // What a masked decision says nowhere: not in its input, its answer, its steps,
@@ -114,5 +116,44 @@ func TestMaskedDecisions(t *testing.T) {
 		if err != nil || got.Masked == c.nothing || string(got.Input) != c.want || string(got.Answer) != c.wantA || got.Steps[0].Detail != c.wantD {
 			t.Errorf("%s: %s %s %q masked %v, %v\nwant %s %s %q", c.name, got.Input, got.Answer, got.Steps[0].Detail, got.Masked, err, c.want, c.wantA, c.wantD)
 		}
+	}
+}
+
+// What was kept before masking was asked for is masked too, and is not asked
+// again: the rules would answer something else to the masks.
+func TestKeptDecisionsAreMaskedAndNotAskedAgain(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	ask := func() engine.Admission {
+		return s.policies.Admit(t.Context(), engine.CallRequest{Alias: "secretary@example.com", Protocol: engine.SIP, Hops: 9})
+	}
+	id := ask().Decision
+	if x, err := s.Explain(t.Context(), id, true, 0); err != nil || x.Again == nil || !x.Same {
+		t.Fatalf("as it was made: %+v, %v", x, err)
+	}
+	s.mu.Lock()
+	s.settings[policy.ItemMaskAliases] = "On"
+	s.mu.Unlock()
+	s.run(t)
+	sqlstoretest.Until(t, "the kept decision is masked", func() error {
+		if d, err := s.Decision(t.Context(), id); err != nil || !d.Masked || strings.Contains(string(d.Input), "secretary") {
+			return fmt.Errorf("%+v, %v", d, err)
+		}
+		return nil
+	})
+	if _, err := s.Explain(t.Context(), id, false, 0); engine.CodeOf(err) != engine.Invalid {
+		t.Errorf("asked again with another revision: %v", err)
+	}
+	if x, err := s.Explain(t.Context(), id, true, -1); err != nil || x.Again != nil || !x.Decision.Masked {
+		t.Errorf("explained %+v, %v", x, err)
+	}
+	next := ask().Decision
+	if d, err := s.Decision(t.Context(), next); err != nil || !d.Masked {
+		t.Errorf("a new one: %+v, %v", d, err)
+	}
+	s.put(t, notice("site_notice", "first"))
+	run, err := s.DryRun(t.Context(), policy.DryRunRequest{Hook: "call.admit"})
+	if err != nil || run.Asked != 0 || run.Masked != 2 {
+		t.Errorf("dry run %+v, %v", run, err)
 	}
 }

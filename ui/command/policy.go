@@ -245,6 +245,9 @@ func (t *Table) policyDryRun(ctx context.Context, call Call) (Result, error) {
 		lines = rows.Table()
 	}
 	lines = append(lines, fmt.Sprintf("%d asked (%d of the present configuration), %d changed, %d could not be asked again", run.Asked, run.Present, run.Changed, run.Failed))
+	if run.Masked > 0 {
+		lines = append(lines, fmt.Sprintf("%d left out: their aliases are masked", run.Masked))
+	}
 	return Result{Data: run, Lines: lines, Differs: run.Changed > 0 && call.Args["Expect"] == "none"}, nil
 }
 

@@ -240,6 +240,9 @@ func (t *Table) policyExplain(ctx context.Context, call Call) (Result, error) {
 		return Result{}, err
 	}
 	lines := decisionLines(x.Decision)
+	if x.Decision.Masked && said(call, "Lines") {
+		lines = append(lines, "", "its aliases are masked: it cannot be evaluated again")
+	}
 	if x.Again != nil {
 		lines = append(lines, "")
 		lines = append(lines, decisionLines(*x.Again)...)
@@ -264,6 +267,9 @@ func decisionLines(d policy.Decision) []string {
 	head := fmt.Sprintf("decision %s %s revision %d %.3f ms, %d instructions", d.ID, d.Hook, d.Revision, d.Took.Seconds()*1000, d.Instructions)
 	if d.Degraded {
 		head += ", degraded"
+	}
+	if d.Masked {
+		head += ", aliases masked"
 	}
 	lines := []string{head}
 	for _, s := range d.Steps {

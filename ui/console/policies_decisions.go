@@ -39,6 +39,7 @@ type DecisionView struct {
 	Revision     int64
 	Script       string
 	Degraded     bool
+	Masked       bool
 	Took         string // ms
 	Instructions int
 	Input        string
@@ -101,7 +102,7 @@ func (s *Server) answerKind(l engine.Language, kind string) string {
 }
 
 func decisionView(d policy.Decision) DecisionView {
-	v := DecisionView{ID: d.ID, At: d.At, Hook: d.Hook, Revision: d.Revision, Script: d.Script, Degraded: d.Degraded,
+	v := DecisionView{ID: d.ID, At: d.At, Hook: d.Hook, Revision: d.Revision, Script: d.Script, Degraded: d.Degraded, Masked: d.Masked,
 		Took: strconv.FormatFloat(float64(d.Took.Microseconds())/1000, 'f', -1, 64), Instructions: d.Instructions,
 		Input: indented(d.Input), Answer: indented(d.Answer), Short: shortened(policy.AnswerKind(d.Answer), 160),
 		URL: "/policies/decision?id=" + url.QueryEscape(d.ID)}
