@@ -57,7 +57,7 @@ func judgeHello(mine, theirs Hello, purpose Purpose, authentic bool) *refused {
 		return refusef(WrongSecret, "node %s", theirs.Node)
 	case theirs.Node == mine.Node:
 		return refusef(NodeMismatch, "node %s is this system itself", mine.Node)
-	case fenced && Stand(mine.Generation, theirs.Generation) != Same:
+	case fenced && purpose != PurposeRecover && Stand(mine.Generation, theirs.Generation) != Same:
 		return refusef(OtherGeneration, "here %s, there %s (%s)", named(mine.Generation), named(theirs.Generation),
 			Stand(mine.Generation, theirs.Generation))
 	}

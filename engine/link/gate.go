@@ -116,7 +116,7 @@ func handshakeRefusal(r *refused, err error) error {
 
 // hello is this peer's own, for one session.
 func (s *session) hello() Hello {
-	return Hello{Version: Version, Cluster: s.self.Cluster, Generation: s.self.Generation, Node: s.self.Node, Release: s.self.Release,
+	return Hello{Version: Version, Cluster: s.self.Cluster, Generation: s.self.Generation, Node: s.self.Node, Primary: s.self.Primary, Release: s.self.Release,
 		Applied: s.self.Applied, Purpose: s.purpose, Digest: s.self.Digest, Seen: s.remoteIP}
 }
 

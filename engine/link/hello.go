@@ -25,11 +25,14 @@ const exporterLabel = "hexad hello"
 // Purpose is what a connection is for.
 type Purpose string
 
-// The purposes: the peer link and the join exchange on 4371, Raft on 4372.
+// The purposes: the peer link, the join exchange and recovery on 4371, Raft on
+// 4372. Recovery is how members of unequal generations compare what they have:
+// the same proofs, reading only, and nothing of it gets near Raft.
 const (
-	PurposePeer Purpose = "peer"
-	PurposeJoin Purpose = "join"
-	PurposeRaft Purpose = "raft"
+	PurposePeer    Purpose = "peer"
+	PurposeJoin    Purpose = "join"
+	PurposeRecover Purpose = "recover"
+	PurposeRaft    Purpose = "raft"
 )
 
 func (p Purpose) alpn() string { return "hexad-" + string(p) + "/1" }
@@ -39,12 +42,14 @@ func (p Purpose) alpn() string { return "hexad-" + string(p) + "/1" }
 // Seen is the IP address that the sender sees the receiver come from, so that
 // a peer learns of address translation. Digest identifies the clustering page
 // in effect, when the sender tells it. Refusal is set when the sender will not
-// go on; Message then tells the receiver's administrator why.
+// go on; Message then tells the receiver's administrator why. Primary is the
+// node that the sender takes for the configuration primary.
 type Hello struct {
 	Version    int               `json:"version"`
 	Cluster    string            `json:"cluster"`
 	Generation engine.Generation `json:"generation"`
 	Node       string            `json:"node"`
+	Primary    string            `json:"primary,omitempty"`
 	Release    string            `json:"release"`
 	Applied    uint64            `json:"applied_index"`
 	Purpose    Purpose           `json:"purpose"`

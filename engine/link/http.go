@@ -64,7 +64,7 @@ func http2Config() *http.HTTP2Config {
 
 func (l *Link) newServer() *http.Server {
 	return &http.Server{
-		Handler:           bounded(l.cfg.Handler),
+		Handler:           bounded(l.cfg.Handler, l.cfg.Recovery),
 		Protocols:         unencryptedHTTP2(),
 		HTTP2:             http2Config(),
 		MaxHeaderBytes:    maxHeader,
@@ -77,15 +77,24 @@ func (l *Link) newServer() *http.Server {
 	}
 }
 
-// bounded limits the body and refuses requests that no member sent.
-func bounded(next http.Handler) http.Handler {
+// bounded limits the body, refuses requests that no member sent, and hands on
+// by what the connection is for.
+func bounded(peers, recovery http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if RemoteNode(r.Context()) == "" {
+		c, _ := r.Context().Value(remoteKey{}).(*Conn)
+		if c == nil || c.remote.Node == "" {
 			http.Error(w, "not a member", http.StatusForbidden)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
-		next.ServeHTTP(w, r)
+		switch c.purpose {
+		case PurposePeer:
+			peers.ServeHTTP(w, r)
+		case PurposeRecover:
+			recovery.ServeHTTP(w, r)
+		default:
+			http.Error(w, "not for requests", http.StatusForbidden)
+		}
 	})
 }
 
@@ -94,17 +103,23 @@ func bounded(next http.Handler) http.Handler {
 // needed and notices a silent one within two seconds.
 //
 // Errors of a request unwrap to the Refusal of the connection, if that is why.
-func (l *Link) Client(node string) *http.Client {
+func (l *Link) Client(node string) *http.Client { return l.client(node, PurposePeer) }
+
+// RecoveryClient is Client to a member of any generation.
+func (l *Link) RecoveryClient(node string) *http.Client { return l.client(node, PurposeRecover) }
+
+func (l *Link) client(node string, purpose Purpose) *http.Client {
+	key := string(purpose) + " " + node
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c := l.clients[node]; c != nil {
+	if c := l.clients[key]; c != nil {
 		return c
 	}
 	c := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				conn, err := l.dial(ctx, node, PurposePeer)
+				conn, err := l.dial(ctx, node, purpose)
 				if err != nil {
 					return nil, err
 				}
@@ -117,6 +132,6 @@ func (l *Link) Client(node string) *http.Client {
 			MaxResponseHeaderBytes: maxHeader,
 		},
 	}
-	l.clients[node] = c
+	l.clients[key] = c
 	return c
 }

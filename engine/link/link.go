@@ -58,6 +58,7 @@ type PeerAddress struct {
 type Self struct {
 	Node       string
 	Cluster    string
+	Primary    string // node id of the agreed configuration primary, "" when unknown
 	Secret     []byte // the cluster secret; never sent
 	Generation engine.Generation
 	Release    string
@@ -133,6 +134,7 @@ type Config struct {
 	Directory   Directory
 	Joins       JoinHandler   // nil: nobody can join here
 	Handler     http.Handler  // serves the peer link; RemoteNode tells who asks
+	Recovery    http.Handler  // serves members of any generation, reading only; nil: nobody
 	Report      func(Contact) // called from the connection's goroutine; must not block
 	Log         *slog.Logger
 	// Dial replaces the network under TLS, for tests that cut links.
@@ -156,7 +158,7 @@ type Link struct {
 	mu      sync.Mutex
 	closed  bool
 	conns   map[*Conn]struct{}
-	clients map[string]*http.Client
+	clients map[string]*http.Client // by purpose and node
 	layer   *RaftLayer
 	wg      sync.WaitGroup
 }
@@ -171,6 +173,9 @@ func New(cfg Config) *Link {
 	}
 	if cfg.Handler == nil {
 		cfg.Handler = http.NotFoundHandler()
+	}
+	if cfg.Recovery == nil {
+		cfg.Recovery = http.NotFoundHandler()
 	}
 	if cfg.Dial == nil {
 		cfg.Dial = dialTCP
@@ -227,7 +232,7 @@ func (l *Link) Run(ctx context.Context) error {
 	defer stop()
 	release := context.AfterFunc(ctx, func() { l.Close() })
 	defer release()
-	l.wg.Go(func() { l.accept(ctx, l.peer, PurposePeer, PurposeJoin) })
+	l.wg.Go(func() { l.accept(ctx, l.peer, PurposePeer, PurposeJoin, PurposeRecover) })
 	l.wg.Go(func() { l.accept(ctx, l.raft, PurposeRaft) })
 	err := l.server.Serve(l.requests)
 	l.Close()
@@ -285,7 +290,7 @@ func (l *Link) Recheck() {
 		}
 	}
 	l.dropWhere(func(c *Conn) bool {
-		return c.cluster != self.Cluster || fenced && Stand(self.Generation, c.generation) != Same || !pins[c.node+" "+c.fingerprint]
+		return c.cluster != self.Cluster || fenced && c.purpose != PurposeRecover && Stand(self.Generation, c.generation) != Same || !pins[c.node+" "+c.fingerprint]
 	})
 }
 
