@@ -48,6 +48,14 @@ type ClusterOptions struct {
 	// lead cannot write.
 	Forward func(ctx context.Context, leader string, batch []byte) ([]byte, error)
 
+	// Journal is the file of this peer's configuration journal, outside Dir; ""
+	// keeps none.
+	Journal string
+
+	// OnJournal is told when the journal begins to fail, with the cause, and nil
+	// when it works again.
+	OnJournal func(error)
+
 	// OnChange is told that this copy has changed: from its own goroutine, one
 	// call at a time, several changes at once when they come quickly.
 	OnChange func(ChangeNotice)
@@ -89,6 +97,7 @@ func (o ClusterOptions) withDefaults() ClusterOptions {
 type Cluster struct {
 	o         ClusterOptions
 	followers *followers
+	journal   *journal
 
 	generation atomic.Pointer[engine.Generation] // of the store that is open or being opened
 
@@ -107,7 +116,7 @@ var errClosed = engine.Errorf(engine.Unavailable, "the cluster database is not o
 // give it one.
 func NewCluster(o ClusterOptions) *Cluster {
 	o = o.withDefaults()
-	return &Cluster{o: o, followers: newFollowers()}
+	return &Cluster{o: o, followers: newFollowers(), journal: newJournal(o.Journal, o.Logger, o.OnJournal)}
 }
 
 // Close closes the store and waits for the last OnChange, so it is not to be
@@ -129,6 +138,7 @@ func (c *Cluster) Close() error {
 	}
 	err := s.close()
 	<-s.watched
+	c.journal.close()
 	return err
 }
 

@@ -49,6 +49,9 @@ type batch struct {
 	// Calm is a batch that nobody waits to see on the other peers: they learn
 	// of it with what comes next, or after a tenth of a second.
 	Calm bool `json:"calm,omitempty"`
+	// Kept is a batch that belongs into the configuration journal: a save has
+	// steps there instead.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // newBatch makes a batch of statements with an id of its own.
@@ -213,6 +216,11 @@ func (c *Cluster) ApplyForwarded(ctx context.Context, encoded []byte) ([]byte, e
 		defer cancel()
 	}
 	a, _ := s.execute(ctx, b)
+	if b.Kept && a.Outcome == applied {
+		if err := c.keepBatch(b); err != nil {
+			return nil, err
+		}
+	}
 	return json.Marshal(a)
 }
 

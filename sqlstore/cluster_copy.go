@@ -125,7 +125,7 @@ func queryRows(tx *sql.Tx, st statement) (*proto.QueryRows, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &proto.QueryRows{}
+	out := &proto.QueryRows{Columns: columns}
 	values, into := make([]any, len(columns)), make([]any, len(columns))
 	for i := range values {
 		into[i] = &values[i]
@@ -237,6 +237,14 @@ func (s *raftStore) awaitQuiet() bool {
 func (s *raftStore) soil() {
 	select {
 	case s.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// report tells the keeper of the journal that there may be something new.
+func (s *raftStore) report() {
+	select {
+	case s.news <- struct{}{}:
 	default:
 	}
 }

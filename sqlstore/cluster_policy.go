@@ -14,7 +14,7 @@ func (c *Cluster) PutPolicyDraft(ctx context.Context, v engine.PolicyVersion, bu
 	if v.Name == "" || v.SHA256 != engine.PolicyDigest(v.Name, v.Source, v.Tests) {
 		return engine.Errorf(engine.Invalid, "the digest of script %q is not that of its text", v.Name)
 	}
-	_, err := c.apply(ctx, newBatch(
+	_, err := c.applyKept(ctx, newBatch(
 		stmt(`INSERT INTO policy_version (sha256, name, hook, api, source, tests, replaces, author, comment, created_ms, check_report)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (sha256) DO UPDATE SET replaces = excluded.replaces, check_report = excluded.check_report`,
@@ -37,7 +37,7 @@ func flag(b bool) int64 {
 //
 // Errors: NotFound; Unavailable.
 func (c *Cluster) SetPolicyDraft(ctx context.Context, name, draft, by string) error {
-	a, err := c.apply(ctx, newBatch(
+	a, err := c.applyKept(ctx, newBatch(
 		stmt("INSERT INTO guard (ok) SELECT count(*) FROM policy_script WHERE name = ?", name),
 		stmt("DELETE FROM guard"),
 		stmt("UPDATE policy_script SET draft = ?, draft_by = ? WHERE name = ?", draft, by, name)))
@@ -59,7 +59,7 @@ func (c *Cluster) DraftPolicyData(ctx context.Context, changes []engine.PolicyDa
 	if len(statements) == 0 {
 		return nil
 	}
-	_, err := c.apply(ctx, newBatch(statements...))
+	_, err := c.applyKept(ctx, newBatch(statements...))
 	return err
 }
 
@@ -91,7 +91,7 @@ FROM json_each(?)`, r.Number, jsonText(orEmpty(r.Items))))
 		statements = append(statements, stmt("INSERT INTO policy_data (n, tbl, key, value) SELECT ?, ?, key, value FROM json_each(?)",
 			r.Number, table, jsonText(rows)))
 	}
-	a, err := c.apply(ctx, newBatch(statements...))
+	a, err := c.applyKept(ctx, newBatch(statements...))
 	if err == nil && a.Outcome == refused {
 		return engine.Errorf(engine.Conflict, "the policies changed meanwhile: revision %d exists, or another one than %d is active", r.Number, r.BasedOn).
 			With("", "look at the revisions, then repeat")
@@ -120,7 +120,7 @@ func (c *Cluster) AnswerPolicyStage(ctx context.Context, n int64, acks []engine.
 		statements = append(statements, stmt("INSERT OR REPLACE INTO policy_ack (n, peer, ok, detail, at_ms) VALUES (?, ?, ?, ?, ?)",
 			n, k.Peer, flag(k.OK), k.Detail, millis(k.At)))
 	}
-	a, err := c.apply(ctx, newBatch(statements...))
+	a, err := c.applyKept(ctx, newBatch(statements...))
 	if err == nil && a.Outcome == refused {
 		return engine.Errorf(engine.Conflict, "revision %d of the policies was replaced meanwhile", n)
 	}
@@ -134,7 +134,7 @@ func (c *Cluster) AnswerPolicyStage(ctx context.Context, n int64, acks []engine.
 // Errors: Conflict when it is no longer staged, or another revision than the
 // one it is based on is active; Unavailable.
 func (c *Cluster) ActivatePolicy(ctx context.Context, r engine.PolicyRevision) error {
-	a, err := c.apply(ctx, newBatch(
+	a, err := c.applyKept(ctx, newBatch(
 		stmt(`INSERT INTO guard (ok) SELECT count(*) FROM policy_revision AS r WHERE r.n = ? AND r.state = 'staged'
 	AND r.based_on = coalesce((SELECT n FROM policy_revision WHERE state = 'active'), 0)`, r.Number),
 		stmt("DELETE FROM guard"),
@@ -158,7 +158,7 @@ WHERE n = ?2 AND name IN (SELECT value ->> 'name' FROM json_each(?1))`, jsonText
 // PutPolicyWaiver stores a waiver; DeletePolicyWaiver ends one.
 // Errors: Unavailable.
 func (c *Cluster) PutPolicyWaiver(ctx context.Context, w engine.PolicyWaiver) error {
-	_, err := c.apply(ctx, newBatch(
+	_, err := c.applyKept(ctx, newBatch(
 		stmt("INSERT OR REPLACE INTO policy_waiver (id, finding, peer, until_ms, reason, author, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			w.ID, w.Finding, w.Peer, millis(w.Until), w.Reason, w.Author, millis(w.Created))))
 	return err
@@ -167,6 +167,6 @@ func (c *Cluster) PutPolicyWaiver(ctx context.Context, w engine.PolicyWaiver) er
 // DeletePolicyWaiver ends a waiver; one that is not there is no error.
 // Errors: Unavailable.
 func (c *Cluster) DeletePolicyWaiver(ctx context.Context, id string) error {
-	_, err := c.apply(ctx, newBatch(stmt("DELETE FROM policy_waiver WHERE id = ?", id)))
+	_, err := c.applyKept(ctx, newBatch(stmt("DELETE FROM policy_waiver WHERE id = ?", id)))
 	return err
 }

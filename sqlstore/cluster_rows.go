@@ -17,7 +17,7 @@ const auditKept = 50_000
 // Errors: Conflict when the primary is another one meanwhile; NotFound when to
 // is no member; Unavailable.
 func (c *Cluster) SetPrimary(ctx context.Context, from, to string) error {
-	a, err := c.apply(ctx, newBatch(
+	a, err := c.applyKept(ctx, newBatch(
 		stmt(`INSERT INTO guard (ok) SELECT count(*) FROM agreed
 WHERE primary_node IN (?1, ?2) AND EXISTS (SELECT 1 FROM member WHERE node = ?2)`, from, to),
 		stmt("DELETE FROM guard"),
@@ -43,7 +43,7 @@ func (c *Cluster) PutMember(ctx context.Context, m engine.Member) error {
 	if m.Node == "" {
 		return engine.Errorf(engine.Invalid, "a member needs a node id")
 	}
-	_, err := c.apply(ctx, newBatch(insertMember(m, 0)))
+	_, err := c.applyKept(ctx, newBatch(insertMember(m, 0)))
 	return err
 }
 
@@ -58,7 +58,7 @@ ON CONFLICT (node) DO UPDATE SET address = excluded.address, fingerprint = exclu
 //
 // Errors: Conflict for the primary; Unavailable.
 func (c *Cluster) RemoveMember(ctx context.Context, node string) error {
-	a, err := c.apply(ctx, newBatch(
+	a, err := c.applyKept(ctx, newBatch(
 		stmt("INSERT INTO guard (ok) SELECT count(*) FROM agreed WHERE primary_node <> ?", node),
 		stmt("DELETE FROM guard"),
 		stmt("DELETE FROM alarm WHERE node = ?", node),

@@ -48,7 +48,8 @@ type origin struct {
 // Errors: Conflict when the configuration has changed since s.Base, naming who
 // changed what; Denied when another peer is the primary, naming it; Invalid;
 // Exhausted (too large); Unavailable when the group cannot commit, or it is not
-// known whether it did.
+// known whether it did, or when it did and the configuration journal of this
+// peer could not be written: sent again, it is in the journal or answered so again.
 func (c *Cluster) SaveConfiguration(ctx context.Context, s engine.Save) (engine.Saved, error) {
 	saved, err := c.SaveConfigurations(ctx, []engine.Save{s})
 	if err != nil {
@@ -77,9 +78,15 @@ func (c *Cluster) SaveConfigurations(ctx context.Context, saves []engine.Save) (
 		return nil, c.whyRefused(ctx, saves[0])
 	case doneBefore:
 		first, err := c.savedBefore(ctx, saves[0], a.Index)
+		if err == nil {
+			err = c.recorded(nil) // up to where this copy is, which has it
+		}
 		return follow(first, len(saves)), err
 	}
-	return follow(engine.Saved{Revision: saves[0].Base + 1, Index: a.Index, Replication: c.replication(ctx, a.Index)}, len(saves)), nil
+	written := make(chan error, 1)
+	go func() { written <- c.recorded(stepsOf(saves, c.o.Node)) }()
+	saved := engine.Saved{Revision: saves[0].Base + 1, Index: a.Index, Replication: c.replication(ctx, a.Index)}
+	return follow(saved, len(saves)), <-written
 }
 
 // follow gives each save of a batch its own revision.
@@ -136,13 +143,17 @@ func bindChanges(saves []engine.Save) (text string, deletes bool, err error) {
 func origins(saves []engine.Save) string {
 	out := make([]origin, len(saves))
 	for n, s := range saves {
-		at := s.Time
-		if at.IsZero() {
-			at = time.Now()
-		}
-		out[n] = origin{AtMS: at.UnixMilli(), User: s.Actor.User, Via: s.Actor.Via, Source: s.Actor.Source, Comment: s.Comment}
+		out[n] = origin{AtMS: atOf(s).UnixMilli(), User: s.Actor.User, Via: s.Actor.Via, Source: s.Actor.Source, Comment: s.Comment}
 	}
 	return jsonText(out)
+}
+
+// atOf is when a save was made.
+func atOf(s engine.Save) time.Time {
+	if s.Time.IsZero() {
+		return time.Now()
+	}
+	return s.Time
 }
 
 // saveBatch makes the batch of saves. Its first statement is the guard.

@@ -17,6 +17,7 @@ const watchPatience = 5 * time.Minute
 func (c *Cluster) watch(s *raftStore) {
 	s.watched = make(chan struct{})
 	go c.keepCopies(s)
+	go c.keepJournal(s)
 	go func() {
 		defer close(s.watched)
 		var last uint64
@@ -24,10 +25,12 @@ func (c *Cluster) watch(s *raftStore) {
 			last = s.copy.index
 			c.changed(s, last)
 		}
+		s.report()
 		for s.awaitChange(last + 1) {
 			last = s.store.DBAppliedIndex()
 			c.changed(s, last)
 			s.soil()
+			s.report()
 		}
 	}()
 }

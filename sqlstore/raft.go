@@ -75,6 +75,7 @@ type raftStore struct {
 	copying sync.Mutex
 	copied  uint64        // index of the newest copy
 	dirty   chan struct{} // there are changes to copy
+	news    chan struct{} // there are changes for the journal
 }
 
 // openRaft opens the store in dir, whatever is in it; an empty directory
@@ -88,7 +89,7 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 		return nil, err
 	}
 	s := &raftStore{dir: dir, generation: generation, layer: o.Layer(generation), logs: logs,
-		closing: make(chan struct{}), dirty: make(chan struct{}, 1)}
+		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1)}
 	if s.copy = openCopy(ctx, dir); s.copy != nil {
 		s.copied = s.copy.index
 	}

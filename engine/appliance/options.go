@@ -58,3 +58,8 @@ func (o Options) Validate() error {
 
 // store is where the copies of cluster.db live, one directory a generation.
 func (o Options) store() string { return filepath.Join(o.DataDir, "cluster") }
+
+// journal is the configuration journal, and quarantine where damaged copies of
+// the cluster database are kept; neither is below store.
+func (o Options) journal() string    { return filepath.Join(o.DataDir, "config.journal") }
+func (o Options) quarantine() string { return filepath.Join(o.DataDir, "quarantine") }

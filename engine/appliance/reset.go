@@ -150,8 +150,8 @@ func (r factoryReset) carryOut(ctx context.Context) error {
 	return r.finish(mark, "")
 }
 
-// finish removes the copies of cluster.db but one that was made since, and
-// then the mark.
+// finish removes the copies of cluster.db but one that was made since, the
+// journal and the damaged copies with them, and then the mark.
 func (r factoryReset) finish(mark, keep string) error {
 	stores, err := os.ReadDir(r.o.store())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -163,6 +163,14 @@ func (r factoryReset) finish(mark, keep string) error {
 		}
 		if err := os.RemoveAll(filepath.Join(r.o.store(), s.Name())); err != nil {
 			return fmt.Errorf("remove the cluster database: %w", err)
+		}
+	}
+	if keep == "" {
+		journals, _ := filepath.Glob(r.o.journal() + "*") // the pattern is a sound one
+		for _, path := range append(journals, r.o.quarantine()) {
+			if err := os.RemoveAll(path); err != nil {
+				return fmt.Errorf("remove the configuration journal: %w", err)
+			}
 		}
 	}
 	if err := syncDir(r.o.DataDir); err != nil {

@@ -74,7 +74,7 @@ func (a *appliance) openStore() {
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
-		OnChange: a.storeChanged,
+		OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
 	})}
 }
 
@@ -166,6 +166,17 @@ func (a *appliance) wrote(err error) {
 	case errors.Is(err, sqlstore.ErrFull), errors.Is(err, sqlstore.ErrDisk):
 		a.tracker.Raise(ctx, alarmDatabaseFailure, "disk", map[string]string{"detail": err.Error()})
 	}
+}
+
+// journalled raises the alarm of a configuration journal that cannot be written,
+// and lowers it when it can again.
+func (a *appliance) journalled(err error) {
+	ctx := context.Background()
+	if err == nil {
+		a.tracker.Lower(ctx, alarmDatabaseFailure, "journal")
+		return
+	}
+	a.tracker.Raise(ctx, alarmDatabaseFailure, "journal", map[string]string{"detail": "the configuration journal cannot be written: " + err.Error()})
 }
 
 // storeChanged follows a moved index: the configuration and what the cluster
