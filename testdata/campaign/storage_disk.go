@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -103,8 +104,18 @@ func diskName(n int) string { return fmt.Sprintf("disk%d.img", n+1) }
 // path is the file of disk n, for a loop device.
 func (d *disks) path(n int) string { return filepath.Join(d.dir, diskName(n)) }
 
-// close takes the files away; nothing may be mounted from them any more.
-func (d *disks) close() error { return d.server.Unmount() }
+// close takes the files away. Nothing may be mounted from them any more; a loop
+// device may still be letting go.
+func (d *disks) close() error {
+	var err error
+	for range 200 {
+		if err = d.server.Unmount(); err == nil {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return errors.Join(err, syscall.Unmount(d.dir, syscall.MNT_DETACH))
+}
 
 // now is the length of the log: an instant. Everything before it has happened.
 func (d *disks) now() int {

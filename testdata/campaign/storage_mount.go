@@ -33,7 +33,7 @@ func formatted(path string) error {
 	}
 	f.Close()
 	// No work is left for the kernel to do later behind the back of the log.
-	return command("mkfs.ext4", "-q", "-F", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-N", "8192", path)
+	return runTool("mkfs.ext4", "-q", "-F", "-J", "size=4", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard", "-N", "8192", path)
 }
 
 // mounted is a mounted file system and its loop device.
@@ -57,7 +57,7 @@ func mount(image, dir string) (*mounted, error) {
 	}
 	m := &mounted{dir: dir, loop: strings.TrimSpace(string(out))}
 	if err := syscall.Mount(m.loop, dir, "ext4", syscall.MS_NOATIME, ext4Options); err != nil {
-		_ = command("losetup", "-d", m.loop)
+		_ = runTool("losetup", "-d", m.loop)
 		return nil, fmt.Errorf("mount %s: %w", image, err)
 	}
 	return m, nil
@@ -73,12 +73,12 @@ func (m *mounted) unmount() error {
 		}
 		if time.Now().After(deadline) { // whoever still ends there does it alone
 			_ = syscall.Unmount(m.dir, syscall.MNT_DETACH)
-			_ = command("losetup", "-d", m.loop) // by itself when the last one has gone
+			_ = runTool("losetup", "-d", m.loop) // by itself when the last one has gone
 			return fmt.Errorf("unmount %s: %w", m.dir, err)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	return command("losetup", "-d", m.loop)
+	return runTool("losetup", "-d", m.loop)
 }
 
 // remount changes the flags of the mount.
@@ -87,13 +87,13 @@ func (m *mounted) remount(flags uintptr) error {
 }
 
 // freeze stops every write until thaw.
-func (m *mounted) freeze() error { return command("fsfreeze", "-f", m.dir) }
-func (m *mounted) thaw() error   { return command("fsfreeze", "-u", m.dir) }
+func (m *mounted) freeze() error { return runTool("fsfreeze", "-f", m.dir) }
+func (m *mounted) thaw() error   { return runTool("fsfreeze", "-u", m.dir) }
 
 // sync writes everything out.
-func (m *mounted) sync() error { return command("sync", "-f", m.dir) }
+func (m *mounted) sync() error { return runTool("sync", "-f", m.dir) }
 
-func command(name string, args ...string) error {
+func runTool(name string, args ...string) error {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", filepath.Base(name), err, out)
 	}
