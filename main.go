@@ -136,7 +136,6 @@ func serveOptions(args []string, stdout, stderr io.Writer) (appliance.Options, i
 	flags.BoolVar(&standard, "appliance-ports", false, "use port 443 for the console (needs the privilege to)")
 	flags.StringVar(&o.AdminPasswordFile, "admin-password-file", "", "first start: read the administrator's password here instead of making one")
 	flags.StringVar(&o.LogFormat, "log-format", "text", "text or json")
-	flags.BoolVar(&o.FastTimers, "fast-timers", false, "shorter election timers, for peers on one machine or one switch")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
 			return o, cli.ExitOK

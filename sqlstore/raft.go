@@ -134,6 +134,7 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
 	}
 	s.raft, s.nudges = handle, watchReplication(handle)
+	pace(handle, o.Timers)
 	s.last = handle.LastIndex()
 	return nil
 }

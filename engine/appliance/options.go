@@ -24,8 +24,6 @@ type Options struct {
 	LogFormat         string // text or json
 	Log               *slog.Logger
 	Release           string
-	// FastTimers halves and more the Raft timers; for tests on one machine.
-	FastTimers bool
 	// Crashes is how often the child before this one ended by itself, and Cause why.
 	Crashes int
 	Cause   string

@@ -63,14 +63,10 @@ func (a *appliance) group() cluster.Servers { return a.store.Servers() }
 
 // openStore makes the store; startStore opens it.
 func (a *appliance) openStore() {
-	timers := sqlstore.DefaultTimers
-	if a.o.FastTimers {
-		timers = sqlstore.Timers{Heartbeat: 300 * time.Millisecond, Election: 300 * time.Millisecond, Lease: 250 * time.Millisecond}
-	}
 	id := a.identity.now()
 	a.store = &store{a: a, Cluster: sqlstore.NewCluster(sqlstore.ClusterOptions{
 		Dir: a.o.store(), Node: id.Node, Release: a.o.Release, Logger: a.log.With("module", "clusterdb"),
-		Timers: timers, Layer: func(engine.Generation) sqlstore.Layer { return a.link.Raft() },
+		Layer: func(engine.Generation) sqlstore.Layer { return a.link.Raft() },
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},

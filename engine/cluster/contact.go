@@ -95,10 +95,9 @@ func (p *peer) become(m engine.Member) {
 	p.dbTried, p.dbUp, p.met, p.dbMet = false, false, false, false
 }
 
-// contact keeps exchanging facts with one peer until ctx ends.
+// contact keeps exchanging facts with one peer until ctx ends. All peers are
+// called at the same instants: a process that sleeps in between is woken once.
 func (s *Service) contact(ctx context.Context, p *peer) {
-	tick := time.NewTicker(s.o.Beat)
-	defer tick.Stop()
 	for n := 0; ; n++ {
 		if p.member() != "" {
 			s.exchange(ctx, p)
@@ -108,7 +107,7 @@ func (s *Service) contact(ctx context.Context, p *peer) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(s.o.Beat - time.Since(s.born)%s.o.Beat):
 		}
 	}
 }

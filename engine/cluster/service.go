@@ -16,6 +16,7 @@ type Service struct {
 	o      Options
 	kick   chan struct{} // evaluate the rules and alarms now
 	wake   chan struct{} // the set of peers changed
+	born   time.Time     // whole beats after it the peers are called
 	rejoin chan struct{} // the page that a join goes by changed
 
 	saving sync.Mutex // one save or admission at a time
@@ -68,7 +69,7 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1),
+		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1),
 		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}

@@ -47,7 +47,7 @@ func (l *lab) start(n int, ended chan<- error) (*labPeer, error) {
 		return nil, fmt.Errorf("open the log of peer %d: %w", n, err)
 	}
 	defer log.Close() // the child has its own
-	args := append([]string{"serve", "--data-dir", p.dir, "--address", p.address, "--fast-timers",
+	args := append([]string{"serve", "--data-dir", p.dir, "--address", p.address,
 		"--admin-password-file", l.passwordFile()}, l.serve...)
 	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log

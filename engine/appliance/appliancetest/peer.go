@@ -24,7 +24,7 @@ type Peer struct {
 	Name    string // host name, "peer1"
 	Address string
 	Dir     string
-	Args    []string // beside --data-dir, --address and --fast-timers
+	Args    []string // beside --data-dir and --address
 	Within  []string // the command that the program is run by: "ip netns exec NAME"
 	Variant Variant
 	Env     []string // beside this process's own
@@ -74,7 +74,7 @@ func (p *Peer) Log() string {
 // Start starts the parent process, without waiting for an answer.
 func (p *Peer) Start() {
 	p.T.Helper()
-	args := append([]string{"serve", "--data-dir", p.Dir, "--address", p.Address, "--fast-timers"}, p.Args...)
+	args := append([]string{"serve", "--data-dir", p.Dir, "--address", p.Address}, p.Args...)
 	line := slices.Concat(p.Within, []string{Program(p.T, p.Variant)}, args)
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = p, p, append(os.Environ(), p.Env...)
