@@ -46,7 +46,7 @@ func (p *peer) start() error {
 	}
 	defer log.Close()
 	line := append(append([]string(nil), p.within...), p.program, "serve", "--data-dir", p.dir, "--address", p.address,
-		"--fast-timers", "--admin-password-file", filepath.Join(filepath.Dir(p.log), "password"))
+		"--admin-password-file", filepath.Join(filepath.Dir(p.log), "password"))
 	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(append(os.Environ(), "HEXAD_LAB_SKEW="+p.skew), p.env...)

@@ -92,7 +92,7 @@ func (b *box) start() error {
 	}
 	defer log.Close()
 	args := append([]string{"--net=/run/netns/" + b.stall.name, b.program, "serve", "--data-dir", b.dir, "--address", b.address,
-		"--fast-timers", "--admin-password-file", filepath.Join(b.dir, "../password")}, b.args...)
+		"--admin-password-file", filepath.Join(b.dir, "../password")}, b.args...)
 	cmd := exec.Command("nsenter", args...) // becomes the program
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), b.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
