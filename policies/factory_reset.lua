@@ -4,7 +4,7 @@
 --
 -- Source: the seed, "Removing a peer"; reference 2.7, 2.12.
 local P = policy {
-  name = "factory_reset", api = 1, hook = "cluster.peers_changed", order = 100,
+  name = "factory_reset", api = 1, hook = "cluster.peers_changed", order = 900,
   title = { en = "Factory reset on empty peers", ja = "ピア全削除時の工場出荷時リセット" },
 }
 

@@ -2,11 +2,12 @@
 -- a SAN of its certificate is the configured name, or the name that the address
 -- mapping gives to the address that it comes from. Where the mapping knows the
 -- configured name, the source must be the mapped address. Permissive accepts
--- what it cannot prove, and says so; the key is pinned in both modes.
+-- what it cannot prove, and says so; the key is pinned in both modes. Scripts of
+-- a site are asked before and may refuse more; what they accept is judged here.
 --
 -- Source: reference 1.10, 10; design 4.
 local P = policy {
-  name = "peer_identity", api = 1, hook = "peer.identity", order = 100,
+  name = "peer_identity", api = 1, hook = "peer.identity", order = 900,
   title = { en = "Identity of peers", ja = "ピアの識別" },
 }
 

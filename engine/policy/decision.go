@@ -34,6 +34,7 @@ type Decision struct {
 const (
 	StepAnswered = "answered"  // its answer counts
 	StepNothing  = "nothing"   // it had none
+	StepPassed   = "passed"    // it had nothing against it: the scripts behind it decide
 	StepShadow   = "shadow"    // it had one, in mode shadow
 	StepWarned   = "warned"    // it rejected, in mode warn
 	StepLastGood = "last_good" // it failed or is pinned; its last good version answered

@@ -60,6 +60,7 @@ func (p *Policies) PeersChanged(ctx context.Context, in engine.PeersChangedInput
 
 func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision {
 	q.complete(&in.PolicyContext)
+	q.check = func(_ *script, answer any) error { return calledFor(in, answer.(record)) }
 	q.ask(in)
 	a, by := q.out.first()
 	d := engine.ResetDecision{Action: engine.ResetNone, Degraded: q.out.degraded()}
@@ -84,11 +85,33 @@ func (q *asking) peersChanged(in engine.PeersChangedInput) engine.ResetDecision 
 	return d
 }
 
+// calledFor is an invariant: no script arms or disarms a factory reset where the
+// lists do not call for it.
+func calledFor(in engine.PeersChangedInput, a record) error {
+	was, now := len(in.Previous.PeerAddresses), len(in.Proposed.PeerAddresses)
+	switch engine.ResetAction(a.text("reset")) {
+	case engine.ResetArm:
+		if was == 0 || now > 0 {
+			return badOutput("answer.reset: arm answers a list that was cleared, and this one was not")
+		}
+	case engine.ResetDisarm:
+		if !in.Reset.Armed || now == 0 {
+			return badOutput("answer.reset: disarm answers an armed reset when peers are back in the list")
+		}
+	case engine.ResetKeepArmed:
+		if !in.Reset.Armed {
+			return badOutput("answer.reset: keep_armed, but nothing is armed")
+		}
+	}
+	return nil
+}
+
 // Identity asks hook peer.identity whether the other side of a TLS session is
 // the configured peer, after Go has judged its chain.
 //
 // While Enforcing a failure, no answer, or a chain that is not trusted rejects;
-// while Permissive a failure accepts with a warning.
+// while Permissive a failure accepts with a warning. An accept of a site's
+// script leaves the matter to the scripts behind it, the built-in last.
 func (p *Policies) Identity(ctx context.Context, in engine.IdentityInput) engine.IdentityDecision {
 	return p.begin(ctx, "peer.identity").identity(in)
 }
@@ -100,6 +123,9 @@ func (q *asking) identity(in engine.IdentityInput) engine.IdentityDecision {
 		if in.CN != "" {
 			in.Names = append(in.Names, in.CN)
 		}
+	}
+	q.pass = func(s *script, answer any) bool { // an invariant: a site refuses more than the built-in, never less
+		return !s.Builtin && answer.(record).text("action") == "accept"
 	}
 	q.ask(in)
 	d, by := q.identified(in)

@@ -93,7 +93,7 @@ func TestResetInvariants(t *testing.T) {
 		{`return {}`, "none"},
 		{`return nil`, "none"},
 	} {
-		d := one(t, "cluster.peers_changed", c.body, "").PeersChanged(context.Background(), engine.PeersChangedInput{})
+		d := one(t, "cluster.peers_changed", c.body, "").PeersChanged(context.Background(), engine.PeersChangedInput{Previous: engine.ConfigRecord{PeerAddresses: []string{"a"}}})
 		if string(d.Action) != c.want {
 			t.Errorf("%s: got %s, want %s", c.body, d.Action, c.want)
 		}

@@ -58,6 +58,15 @@ func (l *Lifecycle) Activate(ctx context.Context, actor engine.Actor, in Activat
 			}
 		}
 	}
+	if in.Mode != "" { // the peers judged the modes that it was staged with
+		c, err := l.revision(ctx, r)
+		if err == nil {
+			err = l.cutsOff(ctx, c)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
 	r.Approver, r.Activated = actor.User, time.Now().UTC()
 	r.Reason = fmt.Sprintf("followed by revision %d", r.Number)
 	if err := l.o.Store.ActivatePolicy(ctx, r); err != nil {

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -206,7 +207,69 @@ func (l *Lifecycle) Judge(ctx context.Context, ask StageAsk) StageAnswer {
 	if err := l.sound(c); err != nil {
 		return StageAnswer{Detail: plain(err)}
 	}
+	if err := l.cutsOff(ctx, c); err != nil {
+		return StageAnswer{Detail: plain(err)}
+	}
 	return StageAnswer{OK: true}
+}
+
+// identified is how many of the last decisions about the identity of peers are
+// asked again, identifiedSince how far back.
+const (
+	identified      = 200
+	identifiedSince = 24 * time.Hour
+)
+
+// cutsOff asks a candidate about the identity of the peers that this one let in
+// lately. A rule that refuses them would cut the cluster apart, and with it the
+// way back: a rollback needs most peers.
+//
+// Errors: Invalid, naming the peer.
+func (l *Lifecycle) cutsOff(ctx context.Context, c candidate) error {
+	if l.o.Records == nil || l.o.Peers == nil {
+		return nil
+	}
+	scripts, err := l.scripts(c)
+	if err != nil {
+		return err
+	}
+	asked := slices.ContainsFunc(scripts, func(s Script) bool {
+		return !s.Builtin && s.Mode != Shadow && c.texts[c.digest(s.Name)].Hook == "peer.identity"
+	})
+	if !asked {
+		return nil
+	}
+	ask, err := evaluatorOf(c.number, scripts, c.data)
+	if err != nil {
+		return engine.Errorf(engine.Invalid, "%s", problemText("revision", err))
+	}
+	members := map[string]bool{}
+	for _, p := range l.o.Peers.Peers(ctx) {
+		members[strings.ToLower(p.Address)] = !p.Here
+	}
+	decisions, err := l.o.Records.Decisions(ctx, time.Now().Add(-identifiedSince), "peer.identity", identified)
+	if err != nil {
+		return err
+	}
+	for _, d := range decisions { // newest first
+		var in engine.IdentityInput
+		if json.Unmarshal(d.Input, &in) != nil || !members[strings.ToLower(in.ConfiguredAddress)] {
+			continue
+		}
+		members[strings.ToLower(in.ConfiguredAddress)] = false // once is enough
+		now, err := ask(ctx, d.Hook, d.Input, false)
+		if err != nil || accepted(now.Answer) || !accepted(d.Answer) {
+			continue
+		}
+		return engine.Errorf(engine.Invalid, "%s would refuse peer %s, which is let in now: %s", now.Script, in.ConfiguredAddress, kindOf(now.Answer)).
+			With(now.Script, "correct the rule, or remove that peer first; hexad policy explain "+d.ID+" shows what it was asked")
+	}
+	return nil
+}
+
+func accepted(answer json.RawMessage) bool {
+	var a struct{ Action string }
+	return json.Unmarshal(answer, &a) == nil && a.Action == "accept"
 }
 
 // arrivalTime is how long a peer waits for its copy to have a revision.

@@ -453,3 +453,49 @@ func TestEvalOfOneFile(t *testing.T) {
 		t.Error("asked a hook that is none")
 	}
 }
+
+// A rule about the identity of peers that would refuse a member is not staged:
+// it would cut the cluster apart, and no rollback would bring it together again.
+func TestARuleThatCutsTheClusterApartIsNotStaged(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 2)[0]
+	in := engine.IdentityInput{ConfiguredAddress: "192.0.2.2", SourceIP: "192.0.2.2", SANs: []string{"peer2.example.com"}, TLSMode: engine.Permissive}
+	if d := s.policies.Identity(t.Context(), in); !d.Accept {
+		t.Fatalf("before: %+v", d)
+	}
+	gone := in
+	gone.ConfiguredAddress = "192.0.2.9" // a member no longer
+	s.policies.Identity(t.Context(), gone)
+	rule := func(name string) policy.SourceFile {
+		return policy.SourceFile{Name: "ours_only", Source: `local P = policy {
+  name = "ours_only", api = 1, hook = "peer.identity", order = 300, title = { en = "Ours only" },
+}
+function P.evaluate(c)
+  if c.names[1] ~= "` + name + `" then return reject { reason = "not_ours" } end
+  return nil
+end
+return P
+`}
+	}
+	s.put(t, rule("peer3.example.com"))
+	if _, err := s.Stage(t.Context(), anna, policy.StageRequest{}); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "ours_only would refuse peer 192.0.2.2") {
+		t.Errorf("staged all the same: %v", err)
+	}
+	shadow := "shadow"
+	if _, err := s.Stage(t.Context(), anna, policy.StageRequest{Settings: map[string]policy.Settings{"ours_only": {Mode: &shadow}}}); err != nil {
+		t.Errorf("in the shadow: %v", err)
+	}
+	if _, err := s.Activate(t.Context(), ben, policy.ActivateRequest{Mode: "enforce"}); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "would refuse") {
+		t.Errorf("out of the shadow: %v", err)
+	}
+	s.put(t, rule("peer2.example.com"))
+	s.stage(t)
+	s.activate(t)
+	if d := s.policies.Identity(t.Context(), in); !d.Accept {
+		t.Errorf("a peer of ours: %+v", d)
+	}
+	in.SANs = []string{"peer3.example.com"}
+	if d := s.policies.Identity(t.Context(), in); d.Accept || d.Reason != "not_ours" {
+		t.Errorf("another: %+v", d)
+	}
+}

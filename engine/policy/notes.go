@@ -272,12 +272,12 @@ var abouts = map[string]about{
 	},
 	"peer.identity": {
 		engine.Text{EN: "On each peer when a TLS session of the cluster is verified, after the chain was.", JA: "クラスタのTLSセッションを検証するとき（チェーンの検証後）、各ピアで。"},
-		engine.Text{EN: "accept with the name that proved it, or reject with a reason; nil leaves it to the next script.", JA: "証明した名前を添えたaccept、または理由を添えたreject。nilは次のスクリプトに任せます。"},
+		engine.Text{EN: "accept with the name that proved it, or reject with a reason; nil leaves it to the next script, and so does accept in a script of the site: the built-in has the last word.", JA: "証明した名前を添えたaccept、または理由を添えたreject。nilは次のスクリプトに任せます。サイトのスクリプトではacceptも同じで、最後は組み込みが判断します。"},
 		engine.Text{EN: "Enforcing: reject. Permissive: accept with a warning.", JA: "強制：拒否。許可：警告付きで受け入れ。"},
 	},
 	"cluster.peers_changed": {
 		engine.Text{EN: "On the peer where the peer list was saved.", JA: "ピアの一覧が保存されたピアで。"},
-		engine.Text{EN: "What happens to the factory reset; nil leaves it to the next script.", JA: "工場出荷時リセットの扱い。nilは次のスクリプトに任せます。"},
+		engine.Text{EN: "What happens to the factory reset; nil leaves it to the next script. arm only answers a list that was cleared, disarm peers that are back, keep_armed what is armed.", JA: "工場出荷時リセットの扱い。nilは次のスクリプトに任せます。armは一覧が消去されたとき、disarmはピアが戻ったとき、keep_armedは予約済みのときにだけ回答できます。"},
 		engine.Text{EN: "none: nothing is armed, and what is armed stays armed.", JA: "none：新たに予約されず、予約済みのものはそのままです。"},
 	},
 	"procedure.gate": {

@@ -165,7 +165,7 @@
 ---@alias hexad.answer.peer_prerequisites_type hexad.finding[]
 
 -- peer.identity: On each peer when a TLS session of the cluster is verified, after the chain was.
--- accept with the name that proved it, or reject with a reason; nil leaves it to the next script.
+-- accept with the name that proved it, or reject with a reason; nil leaves it to the next script, and so does accept in a script of the site: the built-in has the last word.
 
 ---@class hexad.input.peer_identity
 ---@field now integer the time of the decision, unix seconds
@@ -189,7 +189,7 @@
 ---@alias hexad.answer.peer_identity_type hexad.answer.peer_identity|nil
 
 -- cluster.peers_changed: On the peer where the peer list was saved.
--- What happens to the factory reset; nil leaves it to the next script.
+-- What happens to the factory reset; nil leaves it to the next script. arm only answers a list that was cleared, disarm peers that are back, keep_armed what is armed.
 
 ---@class hexad.armed_reset
 ---@field armed boolean whether a reset is armed

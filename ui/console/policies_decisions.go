@@ -135,7 +135,7 @@ func whyLine(w policy.Why) string {
 
 func outcomeBadge(outcome string) Badge {
 	kinds := map[string]Badge{
-		"answered": {Kind: "ok", Icon: "ok"}, "nothing": {Kind: "muted", Icon: "off"}, "shadow": {Kind: "muted", Icon: "unknown"},
+		"answered": {Kind: "ok", Icon: "ok"}, "nothing": {Kind: "muted", Icon: "off"}, "passed": {Kind: "muted", Icon: "ok"}, "shadow": {Kind: "muted", Icon: "unknown"},
 		"warned": {Kind: "warn", Icon: "warn"}, "last_good": {Kind: "warn", Icon: "sync"}, "failed": {Kind: "bad", Icon: "bad"},
 		"pinned": {Kind: "bad", Icon: "lock"}, "skipped": {Kind: "muted", Icon: "off"},
 	}
