@@ -62,4 +62,41 @@ type RaisedAlarm struct {
 	Count        int               `json:"count"`
 	Acknowledged string            `json:"acknowledged_by,omitempty"`
 	Comment      string            `json:"comment,omitempty"`
+	Mark         *AlarmMark        `json:"mark,omitempty"` // what the rules made of it; nil for nothing
+}
+
+// ExpectedAt reports whether the rules expect the alarm at that time: it is
+// listed and counted, and calls nobody.
+func (a RaisedAlarm) ExpectedAt(at time.Time) bool {
+	return a.Mark != nil && at.Before(a.Mark.Expected)
+}
+
+// SeverityOf is how bad the alarm is: its kind's severity, or the one that the
+// rules gave it.
+func (a RaisedAlarm) SeverityOf(kind Severity) Severity {
+	if a.Mark != nil && a.Mark.Severity != "" {
+		return a.Mark.Severity
+	}
+	return kind
+}
+
+// AlarmMark is what the rules made of one occurrence of a raised alarm (hook
+// alarm.react). The alarm itself is untouched by it. Node, ID, Key and First say
+// which occurrence; Notified is when each destination was told last.
+type AlarmMark struct {
+	Node      string               `json:"-"`
+	ID        int                  `json:"-"`
+	Key       string               `json:"-"`
+	First     time.Time            `json:"-"`
+	Severity  Severity             `json:"severity,omitempty"`
+	Expected  time.Time            `json:"expected_until,omitzero"`
+	Reason    string               `json:"reason,omitempty"` // why it is expected
+	Suggested []string             `json:"suggested,omitempty"`
+	Notified  map[string]time.Time `json:"notified,omitempty"`
+	Decision  string               `json:"decision,omitempty"` // on the peer that decided
+}
+
+// Empty reports whether a mark says nothing.
+func (m AlarmMark) Empty() bool {
+	return m.Severity == "" && m.Expected.IsZero() && len(m.Suggested) == 0 && len(m.Notified) == 0
 }

@@ -41,6 +41,38 @@ func acknowledgedEvent(kind engine.Alarm, a engine.RaisedAlarm, now time.Time) e
 	return ev
 }
 
+// What the rules made of an alarm, as lines of the Event Log.
+
+func notifiedEvent(kind engine.Alarm, a engine.RaisedAlarm, m engine.AlarmMark, to, event, script string, now time.Time) engine.Event {
+	ev := logged(kind, a, "alarm.notified", "Alarm Notification", now)
+	ev.Level = level(severityOf(m, kind))
+	ev.Fields = append([]engine.Field{{Name: "To", Value: to}}, ev.Fields...)
+	ev.Fields = append(ev.Fields, engine.Field{Name: "Peer", Value: a.Peer}, engine.Field{Name: "Reason", Value: event},
+		engine.Field{Name: "Script", Value: script}, engine.Field{Name: "Decision", Value: m.Decision})
+	return ev
+}
+
+func expectedEvent(kind engine.Alarm, a engine.RaisedAlarm, m engine.AlarmMark, now time.Time) engine.Event {
+	ev := logged(kind, a, "alarm.expected", "Alarm Expected", now)
+	ev.Fields = append(ev.Fields, engine.Field{Name: "Peer", Value: a.Peer}, engine.Field{Name: "Until", Value: m.Expected.Format(time.RFC3339)},
+		engine.Field{Name: "Reason", Value: m.Reason}, engine.Field{Name: "Decision", Value: m.Decision})
+	return ev
+}
+
+func severityEvent(kind engine.Alarm, a engine.RaisedAlarm, m engine.AlarmMark, now time.Time) engine.Event {
+	ev := logged(kind, a, "alarm.severity_changed", "Alarm Severity Changed", now)
+	ev.Fields = append(ev.Fields, engine.Field{Name: "Peer", Value: a.Peer}, engine.Field{Name: "NewSeverity", Value: string(m.Severity)},
+		engine.Field{Name: "Decision", Value: m.Decision})
+	return ev
+}
+
+func severityOf(m engine.AlarmMark, kind engine.Alarm) engine.Severity {
+	if m.Severity != "" {
+		return m.Severity
+	}
+	return kind.Severity
+}
+
 func managerEvent(kind engine.Alarm, a engine.RaisedAlarm, what, detail string, now time.Time) engine.Event {
 	return engine.Event{
 		Time: now, Kind: what, Process: "management", Module: managerModule, Level: "INFO", Detail: detail,

@@ -29,18 +29,18 @@ func (t *Tracker) own() []engine.RaisedAlarm {
 }
 
 // List returns the alarms of all peers, worst first: this peer's own as they
-// are now, the others' as they published them.
+// are now, the others' as they published them, with what the rules made of them.
 //
 // Errors: Unavailable (cluster.db cannot be read); this peer's own are returned
 // with it.
 func (t *Tracker) List(ctx context.Context) ([]engine.RaisedAlarm, error) {
 	all := t.Own()
 	if t.board == nil {
-		return all, nil
+		return t.marked(ctx, all), nil
 	}
 	published, err := t.board.PublishedAlarms(ctx)
 	if err != nil {
-		return all, &engine.Error{Code: engine.Unavailable, Message: "the alarms of the other peers cannot be read", Err: err}
+		return t.marked(ctx, all), &engine.Error{Code: engine.Unavailable, Message: "the alarms of the other peers cannot be read", Err: err}
 	}
 	node := t.node()
 	for _, a := range published {
@@ -48,6 +48,7 @@ func (t *Tracker) List(ctx context.Context) ([]engine.RaisedAlarm, error) {
 			all = append(all, a)
 		}
 	}
+	all = t.marked(ctx, all)
 	slices.SortFunc(all, order)
 	return all, nil
 }
@@ -55,7 +56,7 @@ func (t *Tracker) List(ctx context.Context) ([]engine.RaisedAlarm, error) {
 // order sorts by severity, number, peer and key.
 func order(a, b engine.RaisedAlarm) int {
 	return cmp.Or(
-		cmp.Compare(rank(a.ID), rank(b.ID)),
+		cmp.Compare(rank(a), rank(b)),
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Peer, b.Peer),
 		cmp.Compare(a.Node, b.Node),
@@ -63,13 +64,13 @@ func order(a, b engine.RaisedAlarm) int {
 	)
 }
 
-// rank is the place of a kind's severity; unknown kinds come last.
-func rank(id int) int {
-	kind, known := Kind(id)
+// rank is the place of an alarm's severity; unknown kinds come last.
+func rank(a engine.RaisedAlarm) int {
+	kind, known := Kind(a.ID)
 	if !known {
 		return len(engine.Severities)
 	}
-	return slices.Index(engine.Severities, kind.Severity)
+	return slices.Index(engine.Severities, a.SeverityOf(kind.Severity))
 }
 
 // Acknowledge records that a person has seen an alarm of this peer; it lowers

@@ -46,6 +46,7 @@ type Options struct {
 	Peer  func() string // this peer's address, for people
 	Store Store
 	Board Board
+	Marks Marks // what the rules made of alarms; nil for nothing
 	Emit  func(engine.Event)
 	Log   *slog.Logger
 	// Grace is how long an alarm found in the store at Open stays listed when
@@ -61,6 +62,7 @@ type Tracker struct {
 	peer  func() string
 	store Store
 	board Board
+	marks Marks
 	emit  func(engine.Event)
 	log   *slog.Logger
 	grace time.Duration
@@ -72,8 +74,9 @@ type Tracker struct {
 	emitting  bool
 	full      bool
 	republish bool
+	unwritten map[occurrence]engine.AlarmMark // marks that cluster.db has not
 
-	wakeTimer, wakeStore, wakeBoard, wakeSlow chan struct{}
+	wakeTimer, wakeStore, wakeBoard, wakeSlow, wakeReact chan struct{}
 }
 
 // name is what makes one condition of this peer.
@@ -102,10 +105,10 @@ const (
 // New makes a tracker.
 func New(o Options) *Tracker {
 	t := &Tracker{
-		node: o.Node, peer: o.Peer, store: o.Store, board: o.Board, emit: o.Emit, log: o.Log, grace: o.Grace,
+		node: o.Node, peer: o.Peer, store: o.Store, board: o.Board, marks: o.Marks, emit: o.Emit, log: o.Log, grace: o.Grace,
 		raised: make(map[name]*state), dirty: make(map[name]bool),
 		wakeTimer: make(chan struct{}, 1), wakeStore: make(chan struct{}, 1),
-		wakeBoard: make(chan struct{}, 1), wakeSlow: make(chan struct{}, 1),
+		wakeBoard: make(chan struct{}, 1), wakeSlow: make(chan struct{}, 1), wakeReact: make(chan struct{}, 1),
 	}
 	if t.peer == nil {
 		t.peer = func() string { return "" }
@@ -313,6 +316,7 @@ func (t *Tracker) changed(n name) {
 	t.dirty[n] = true
 	wake(t.wakeStore)
 	wake(t.wakeBoard)
+	wake(t.wakeReact)
 }
 
 // flush emits what is pending, in order and without holding the lock: a

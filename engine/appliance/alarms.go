@@ -55,6 +55,21 @@ func (b board) PublishedAlarms(ctx context.Context) ([]engine.RaisedAlarm, error
 	return b.a.store.PublishedAlarms(ctx)
 }
 
+// AlarmMarks are none while the database has failed.
+func (b board) AlarmMarks(ctx context.Context) ([]engine.AlarmMark, error) {
+	if b.a.storeErr.Load() != nil {
+		return nil, nil
+	}
+	return b.a.store.AlarmMarks(ctx)
+}
+
+func (b board) PutAlarmMarks(ctx context.Context, put, drop []engine.AlarmMark) error {
+	if e := b.a.storeErr.Load(); e != nil {
+		return e
+	}
+	return b.a.store.PutAlarmMarks(ctx, put, drop)
+}
+
 // alarms takes the conditions of clustering.
 type alarms struct{ a *appliance }
 

@@ -46,6 +46,7 @@ type appliance struct {
 	dns       atomic.Pointer[engine.DNSFacts]
 	trusted   atomic.Pointer[link.Trust]
 	tracker   *alarm.Tracker
+	reactor   *alarm.Reactor
 	directory *directory
 	peers     *peerLink
 	link      *link.Link
@@ -187,7 +188,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	a.openHost()
 	a.tracker = alarm.New(alarm.Options{
 		Node: func() string { return a.identity.now().Node }, Peer: func() string { return a.o.Address },
-		Store: a.local, Board: board{a}, Emit: a.journal.Emit, Log: a.log, Grace: alarmGrace,
+		Store: a.local, Board: board{a}, Marks: board{a}, Emit: a.journal.Emit, Log: a.log, Grace: alarmGrace,
 	})
 	credentials, err := a.credentials(ctx)
 	if err != nil {
@@ -204,6 +205,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	a.openStore()
 	a.newCluster()
 	a.newLifecycle()
+	a.newReactor()
 	a.answers = a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) })
 	if err := a.link.Open(ctx); err != nil {
 		return err
@@ -275,7 +277,7 @@ func (a *appliance) run(ctx context.Context) error {
 		return ended
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
-	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep,
+	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep,
 		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))

@@ -1,6 +1,10 @@
 package cluster
 
-import "hexad/engine"
+import (
+	"time"
+
+	"hexad/engine"
+)
 
 // Told is a member with what it last said of itself.
 type Told struct {
@@ -30,6 +34,28 @@ func (s *Service) Told() []Told {
 func (s *Service) Situation() engine.Situation {
 	c := s.policyContext(s.records(s.Running().Peers))
 	return engine.Situation{Self: c.Self, Cluster: c.Cluster}
+}
+
+// primaryAway is how long the primary must have been out of reach before the
+// others do without it: it may be restarting.
+const primaryAway = 10 * time.Second
+
+// PrimaryHere reports whether this system is the agreed primary.
+func (s *Service) PrimaryHere() bool { return s.Agreed().Primary == s.o.Node }
+
+// PrimaryAway reports whether this system is in a cluster whose primary is
+// another one that has been out of reach for a while.
+func (s *Service) PrimaryAway() bool {
+	agreed := s.Agreed()
+	if agreed.Primary == "" || agreed.Primary == s.o.Node {
+		return false
+	}
+	p := s.peerOf(agreed.Primary)
+	if p == nil {
+		return false
+	}
+	snap := p.snapshot()
+	return snap.state != engine.PeerActive && time.Since(snap.since) > primaryAway
 }
 
 // RulesChanged makes the periodic run of the rules come now, and the question

@@ -13,9 +13,12 @@ import (
 // Source: reference 8.3 (names in their exact spelling); the seed for
 // "External Server Communications Failure".
 var kindOf = map[string]struct{ kind, level string }{
-	"Alarm Raised":       {"alarm.raised", "1"},
-	"Alarm Lowered":      {"alarm.lowered", "1"},
-	"Alarm Acknowledged": {"alarm.acknowledged", "1"},
+	"Alarm Raised":                            {"alarm.raised", "1"},
+	"Alarm Lowered":                           {"alarm.lowered", "1"},
+	"Alarm Acknowledged":                      {"alarm.acknowledged", "1"},
+	"Alarm Expected":                          {"alarm.expected", "1"},
+	"Alarm Notification":                      {"alarm.notified", "1"},
+	"Alarm Severity Changed":                  {"alarm.severity_changed", "1"},
 	"Admin Session CBA Authorization Failure": {"session.certificate_refused", "1"},
 	"Admin Session Finish":                    {"session.finished", "1"},
 	"Admin Session Login Failure":             {"session.refused", "1"},

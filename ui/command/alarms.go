@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"hexad/engine"
+	"hexad/engine/alarm"
 )
 
-// shown is a raised alarm with its kind, for machines.
+// shown is a raised alarm with its kind, for machines. Severity is the one that
+// the rules gave it where they did.
 type shown struct {
 	engine.RaisedAlarm
 	UUID     string          `json:"uuid"`
@@ -32,7 +35,7 @@ func (t *Table) alarms(ctx context.Context, l engine.Language) (*Node, any, erro
 		fill := func(text engine.Text) engine.Text {
 			return engine.Text{EN: text.In(engine.English, r.Params), JA: text.In(engine.Japanese, r.Params)}
 		}
-		list = append(list, shown{RaisedAlarm: r, UUID: kind.UUID, Severity: kind.Severity,
+		list = append(list, shown{RaisedAlarm: r, UUID: kind.UUID, Severity: r.SeverityOf(kind.Severity),
 			Title: fill(kind.Title), Detail: fill(kind.Detail), Remedy: fill(kind.Remedy)})
 	}
 	slices.SortStableFunc(list, func(a, b shown) int {
@@ -47,9 +50,29 @@ func (t *Table) alarms(ctx context.Context, l engine.Language) (*Node, any, erro
 		if a.Key != "" {
 			node.add(text("Key", a.Key))
 		}
+		addMark(node, a.RaisedAlarm, l)
 		tree.add(node.add(moment("FirstRaised", a.First), moment("LastRaised", a.Last), number("Count", a.Count)))
 	}
 	return tree, list, nil
+}
+
+// addMark adds what the rules made of an alarm.
+func addMark(node *Node, a engine.RaisedAlarm, l engine.Language) {
+	if a.Mark == nil {
+		return
+	}
+	if a.ExpectedAt(time.Now()) {
+		node.add(Tree("Expected", moment("Until", a.Mark.Expected), text("Reason", a.Mark.Reason)))
+	}
+	for i, s := range a.Mark.Suggested {
+		node.add(Tree("Suggested "+strconv.Itoa(i+1), text("Procedure", s), text("Text", alarm.Suggestion(s, l))))
+	}
+	for i, to := range sortedKeys(a.Mark.Notified) {
+		node.add(Tree("Notified "+strconv.Itoa(i+1), text("To", to), moment("Time", a.Mark.Notified[to])))
+	}
+	if a.Mark.Decision != "" {
+		node.add(text("Decision", a.Mark.Decision))
+	}
 }
 
 func (t *Table) alarmAcknowledge() *Entry {

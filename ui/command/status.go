@@ -139,6 +139,9 @@ func (t *Table) cluster(ctx context.Context, l engine.Language) (*Node, any, err
 	if v.ReadOnly != "" {
 		tree.add(text("ReadOnly", v.ReadOnly))
 	}
+	if v.Capacity != nil {
+		tree.add(capacity(*v.Capacity))
+	}
 	for _, p := range v.Peers {
 		tree.add(peer(p))
 	}
@@ -154,6 +157,22 @@ func (t *Table) cluster(ctx context.Context, l engine.Language) (*Node, any, err
 			text("Peer", f.Peer), text("Text", f.Text.In(l, f.Params))))
 	}
 	return tree, v, nil
+}
+
+// capacity is what the cluster carries, as the rules say.
+func capacity(c engine.CapacityView) *Node {
+	tree := Tree("Capacity", number("Calls", c.Calls), number("Registrations", c.Registrations), number("CountedPeers", c.CountedPeers))
+	if c.Reason != "" {
+		tree.add(text("Reason", c.Reason))
+	}
+	for _, family := range sortedKeys(c.Licences) {
+		tree.add(Tree("Licences "+family, number("Count", c.Licences[family])))
+	}
+	tree.add(text("Decision", c.Decision), moment("Since", c.At))
+	if c.Degraded {
+		tree.add(yes("Degraded", true))
+	}
+	return tree
 }
 
 func mappings(v engine.ClusterView) *Node {

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"hexad/engine"
+	"hexad/engine/alarm"
 )
 
 // AlarmsPage lists the alarms of all peers.
@@ -38,6 +39,11 @@ type AlarmView struct {
 	Remedy   string
 	Own      bool // raised on this peer, and so acknowledged here
 	URL      string
+	// What the rules made of it.
+	Expected  bool
+	Changed   *Badge // severity of its kind, when the rules gave it another
+	Suggested []string
+	Decision  string // URL, when it was made on this peer
 }
 
 // AlarmPage is one alarm in full.
@@ -89,9 +95,17 @@ func (s *Server) alarms(c echo.Context, page Page, q url.Values) (AlarmsPage, er
 	return p, nil
 }
 
-// byUrgency puts new before acknowledged, worse before better, later before earlier.
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// byUrgency puts what is not expected first, then new before acknowledged,
+// worse before better, later before earlier.
 func byUrgency(a, b AlarmView) int {
-	return cmp.Or(cmp.Compare(b.State, a.State), // New sorts after Acknowledged
+	return cmp.Or(cmp.Compare(flag(a.Expected), flag(b.Expected)), cmp.Compare(b.State, a.State), // New sorts after Acknowledged
 		cmp.Compare(slices.Index(engine.Severities, a.Kind), slices.Index(engine.Severities, b.Kind)),
 		b.Last.Compare(a.Last))
 }
@@ -108,9 +122,24 @@ func (s *Server) alarmView(a engine.RaisedAlarm, p Page) AlarmView {
 	if a.Key != "" {
 		q.Set("key", a.Key)
 	}
-	return AlarmView{RaisedAlarm: a, Kind: kind.Severity, Severity: severityBadge(kind.Severity), Status: alarmStateBadge(a.State),
+	severity := a.SeverityOf(kind.Severity)
+	v := AlarmView{RaisedAlarm: a, Kind: severity, Severity: severityBadge(severity), Status: alarmStateBadge(a.State),
 		Title: kind.Title.In(p.Lang, a.Params), Detail: kind.Detail.In(p.Lang, a.Params), Remedy: kind.Remedy.In(p.Lang, a.Params),
-		Own: a.Node == p.View.Node, URL: "/alarms/one?" + q.Encode()}
+		Own: a.Node == p.View.Node, URL: "/alarms/one?" + q.Encode(), Expected: a.ExpectedAt(p.Now)}
+	if a.Mark == nil {
+		return v
+	}
+	if severity != kind.Severity {
+		was := severityBadge(kind.Severity)
+		v.Changed = &was
+	}
+	for _, s := range a.Mark.Suggested {
+		v.Suggested = append(v.Suggested, alarm.Suggestion(s, p.Lang))
+	}
+	if a.Mark.Decision != "" && p.View.PrimaryHere {
+		v.Decision = "/policies/decision?id=" + url.QueryEscape(a.Mark.Decision)
+	}
+	return v
 }
 
 // oneAlarm finds the alarm that q names. Errors: NotFound (lowered meanwhile).

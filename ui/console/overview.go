@@ -47,7 +47,7 @@ func (s *Server) overview(c echo.Context, page Page) OverviewPage {
 	for _, severity := range engine.Severities {
 		n := 0
 		for _, a := range raised {
-			if s.options.Catalogue(a.ID).Severity == severity {
+			if a.SeverityOf(s.options.Catalogue(a.ID).Severity) == severity {
 				n++
 			}
 		}

@@ -67,11 +67,15 @@ func (p Page) ResetBlocked() string {
 
 // AlarmBar counts the alarms of all peers for the bar on every page.
 type AlarmBar struct {
-	New     int // not acknowledged
-	Total   int
-	Worst   string // severity of the worst new one, as a class
-	Unknown bool   // the list could not be read
+	New      int // neither acknowledged nor expected
+	Expected int
+	Total    int
+	Worst    string // severity of the worst new one, as a class
+	Unknown  bool   // the list could not be read
 }
+
+// Acknowledged is how many are acknowledged and not expected.
+func (b AlarmBar) Acknowledged() int { return b.Total - b.New - b.Expected }
 
 // pageNames are the pages of the navigation, in order.
 var pageNames = []string{"overview", "clustering", "configuration", "policies", "alarms", "sql", "events", "history", "restart"}
@@ -135,13 +139,17 @@ func (s *Server) alarmBar(r *http.Request) AlarmBar {
 	bar := AlarmBar{Total: len(raised)}
 	worst := len(engine.Severities)
 	for _, a := range raised {
+		if a.ExpectedAt(time.Now()) {
+			bar.Expected++
+			continue
+		}
 		if a.State == engine.AlarmAcknowledged {
 			continue
 		}
 		bar.New++
-		kind := s.options.Catalogue(a.ID)
-		if i := slices.Index(engine.Severities, kind.Severity); i >= 0 && i < worst {
-			worst, bar.Worst = i, string(kind.Severity)
+		severity := a.SeverityOf(s.options.Catalogue(a.ID).Severity)
+		if i := slices.Index(engine.Severities, severity); i >= 0 && i < worst {
+			worst, bar.Worst = i, string(severity)
 		}
 	}
 	return bar
