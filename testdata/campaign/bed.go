@@ -27,12 +27,13 @@ type bed struct {
 	peers    []*peer
 	settable bool // the peers' wall clocks can be set
 	canaries []string
+	hunger   *hunger
 }
 
 // newBed makes the lab and forms the cluster. close gives everything back, also
 // after an error.
 func newBed(ctx context.Context, r *Run, tags ...string) (*bed, error) {
-	b := &bed{run: r}
+	b := &bed{run: r, hunger: &hunger{}}
 	program, settable, err := r.Skewed(ctx, tags...)
 	if err != nil {
 		return b, err

@@ -1,5 +1,164 @@
 package main
 
-import "github.com/anishathalye/porcupine"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
 
-var _ porcupine.Model
+	"github.com/anishathalye/porcupine"
+)
+
+// Registers: items that several clients save and read on the primary. After
+// opsPerKey operations the clients go on to the next item, so that each
+// history stays short enough to be checked.
+//
+// Source: reference/faults.md 2.1, I3.
+const (
+	registers       = 2 // at a time
+	registerClients = 3 // each
+	registerZone    = 40
+	registerZones   = 40 // then they begin again with the first, as a new history
+	opsPerKey       = 900
+)
+
+// linear records what the clients of the registers did, and judges it.
+type linear struct {
+	began time.Time
+	still sync.RWMutex // held while the primary changes: then it is not one place that is read
+
+	mu      sync.Mutex
+	round   [registers]int
+	ops     map[int][]porcupine.Operation // by round*registers + register
+	refused map[string]bool               // values that surely were not saved
+}
+
+// operation is the input: a save of Value, or a read.
+type operation struct {
+	Save  bool
+	Value string
+}
+
+func newLinear() *linear {
+	return &linear{began: time.Now(), ops: map[int][]porcupine.Operation{}, refused: map[string]bool{}}
+}
+
+// key is the zone whose item register n uses now.
+func (l *linear) key(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.ops[l.round[n]*registers+n]) >= opsPerKey {
+		l.round[n]++
+	}
+	return registerZone + (l.round[n]*registers+n)%registerZones
+}
+
+// history is the number of the history that the zone belongs to now.
+func (l *linear) history(key int) int {
+	n := (key - registerZone) % registers
+	return l.round[n]*registers + n
+}
+
+// renew begins new histories: what is read next may be anything that was saved.
+func (l *linear) renew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := range l.round {
+		l.round[n]++
+	}
+}
+
+// refuse keeps a value that was refused: it must not be seen anywhere.
+func (l *linear) refuse(value string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refused[value] = true
+}
+
+// write records a save by do. One whose outcome is unknown may take effect at
+// any later time; one that was refused, never.
+func (l *linear) write(client, key int, value string, do func() error) {
+	l.still.RLock()
+	defer l.still.RUnlock()
+	call := time.Since(l.began).Nanoseconds()
+	err := do()
+	end := time.Since(l.began).Nanoseconds()
+	if certain(err) {
+		l.refuse(value)
+		return
+	}
+	if err != nil {
+		end = forever
+	}
+	l.add(key, porcupine.Operation{ClientId: client, Input: operation{Save: true, Value: value}, Call: call, Output: "", Return: end})
+}
+
+const forever = int64(1) << 62
+
+// read records a read by do; one that got no answer says nothing.
+func (l *linear) read(_ context.Context, client, key int, do func() (string, error)) {
+	l.still.RLock()
+	defer l.still.RUnlock()
+	call := time.Since(l.began).Nanoseconds()
+	got, err := do()
+	if err != nil {
+		return
+	}
+	l.add(key, porcupine.Operation{ClientId: client, Input: operation{}, Call: call, Output: got, Return: time.Since(l.began).Nanoseconds()})
+}
+
+func (l *linear) add(key int, op porcupine.Operation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := l.history(key)
+	if (key-registerZone)%registerZones == h%registerZones { // else its history ended while it was on its way
+		l.ops[h] = append(l.ops[h], op)
+	}
+}
+
+// register is an item: a read gives the last save, the first read of a history
+// whatever was there before.
+var register = porcupine.Model{
+	Init: func() any { return (*string)(nil) },
+	Step: func(state, input, output any) (bool, any) {
+		now, in, out := state.(*string), input.(operation), output.(string)
+		if in.Save {
+			return true, &in.Value
+		}
+		if now == nil {
+			return true, &out
+		}
+		return *now == out, now
+	},
+	Equal: func(a, b any) bool {
+		x, y := a.(*string), b.(*string)
+		return x == y || x != nil && y != nil && *x == *y
+	},
+	DescribeOperation: func(input, output any) string {
+		if in := input.(operation); in.Save {
+			return "save " + in.Value
+		}
+		return "read " + output.(string)
+	},
+}
+
+// check judges every history so far. It returns how many operations it judged
+// and the histories that no order explains.
+func (l *linear) check(patience time.Duration) (ops int, broken []string, undecided int) {
+	l.mu.Lock()
+	all := make(map[int][]porcupine.Operation, len(l.ops))
+	for h, list := range l.ops {
+		all[h] = append([]porcupine.Operation(nil), list...)
+	}
+	l.mu.Unlock()
+	for h, list := range all {
+		ops += len(list)
+		switch porcupine.CheckOperationsTimeout(register, list, patience) {
+		case porcupine.Illegal:
+			broken = append(broken, fmt.Sprintf("history %d of %s (%d operations)", h, item(registerZone+h%registerZones), len(list)))
+		case porcupine.Unknown:
+			undecided++
+		}
+	}
+	return ops, broken, undecided
+}

@@ -117,6 +117,9 @@ func (r *Run) tier(ctx context.Context, t tier, keep bool) int {
 
 func (r *Run) carryOut(ctx context.Context, t tier) (int, error) {
 	r.began = time.Now()
+	if err := os.RemoveAll(r.Dir); err != nil { // of an earlier run
+		return statusBroken, err
+	}
 	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
 		return statusBroken, err
 	}
