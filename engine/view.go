@@ -29,6 +29,8 @@ type ClusterView struct {
 	Findings       []Finding  `json:"findings,omitempty"`
 	// Capacity is what the cluster carries; nil before the rules were asked.
 	Capacity *CapacityView `json:"capacity,omitempty"`
+	Fenced   *Fenced       `json:"fenced,omitempty"`
+	Forcible bool          `json:"forcible,omitempty"` // this system can be named primary by force now
 }
 
 // PeerView is one entry of the peer list with what this peer knows of it.

@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"hexad/engine"
+	"hexad/engine/fail"
 )
 
 // Start is how Switch comes by the store of another generation.
@@ -40,6 +41,7 @@ const (
 	founding  storeState = "founding"  // a crash now leaves nothing of use
 	founded   storeState = "founded"   // all is there; whether it counts is said by the identity, which is written next
 	following storeState = "following" // empty until the leader has sent something
+	emptying  storeState = "emptying"  // what is there is to go; then it is following
 	complete  storeState = "complete"  // it has held a database
 )
 
@@ -178,6 +180,8 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 		return nil, engine.Errorf(engine.NotFound, "there is no cluster database of generation %d (%s) in %s", g.Number, g.ID, dir)
 	case err != nil:
 		return nil, damaged(dir, err)
+	case record.State == emptying && record.Node == c.o.Node && record.Generation.ID == g.ID:
+		return c.openNew(ctx, g, following)
 	case record.State == founding:
 		return nil, engine.Errorf(engine.NotFound, "the cluster database of generation %d (%s) was never completed", g.Number, g.ID)
 	case record.Node != c.o.Node || record.Generation.ID != g.ID || record.Generation.Number != g.Number:
@@ -218,7 +222,17 @@ func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeS
 		return nil, engine.Errorf(engine.Conflict, "there is a cluster database of generation %d (%s) already", g.Number, g.ID)
 	}
 	const doing = "make the directory of the cluster database"
-	if err := os.RemoveAll(dir); err != nil {
+	// A crash on the way leaves a record that says how to go on, and never a
+	// part of the old store that looks like one.
+	if state == following && exists(filepath.Join(dir, storeFile)) {
+		if err := writeRecord(dir, storeRecord{Node: c.o.Node, Generation: g, State: emptying}); err != nil {
+			return nil, fileError(doing, err)
+		}
+		if err := fail.Point("follow.emptying"); err != nil {
+			return nil, err
+		}
+	}
+	if err := emptyDir(dir); err != nil {
 		return nil, fileError(doing, err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -232,6 +246,20 @@ func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeS
 		return nil, &engine.Error{Code: engine.Internal, Message: "the new cluster database in " + dir + " could not be opened: " + err.Error(), Err: err}
 	}
 	return s, nil
+}
+
+// emptyDir removes all but the record from the directory of a store.
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.Name() != storeFile {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(err, syncDir(dir))
 }
 
 // mark records the state of the store in its directory.

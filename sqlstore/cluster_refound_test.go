@@ -134,3 +134,21 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// A store that was being emptied goes on to be empty; it is never opened in part.
+func TestEmptyingIsFinished(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 1)
+	p := g.Peers[0]
+	save(t, p, "Zones Zone 1 Name", "branch")
+	image := crashed(t, p)
+	overwrite(t, filepath.Join(image.Directory(g.Generation), "store.json"),
+		[]byte(`{"node":"node1","generation":{"number":1,"id":"first"},"state":"emptying"}`))
+	removeAll(t, filepath.Join(image.Directory(g.Generation), "raft.db"))
+	if err := image.Open(t.Context(), g.Generation); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := image.Agreed(t.Context()); engine.CodeOf(err) != engine.Unavailable {
+		t.Errorf("it has something: %v", err)
+	}
+}

@@ -76,18 +76,20 @@ func (l *Local) PutPage(ctx context.Context, p Page) error {
 	if err := errors.Join(validPage(p.Entered), validPage(p.Running)); err != nil {
 		return err
 	}
-	return l.write(ctx, storePage, func(tx *dbsql.Tx) error {
-		if err := putClustering(ctx, tx, "entered", p.Entered, p.SavedAt, p.CreatedAt); err != nil {
-			return err
-		}
-		if err := putClustering(ctx, tx, "running", p.Running, p.SavedAt, p.CreatedAt); err != nil {
-			return err
-		}
-		if err := putReset(ctx, tx, p.Reset); err != nil {
-			return err
-		}
-		return putRestart(ctx, tx, p.Restart)
-	})
+	return l.write(ctx, storePage, func(tx *dbsql.Tx) error { return putPage(ctx, tx, p) })
+}
+
+func putPage(ctx context.Context, tx *dbsql.Tx, p Page) error {
+	if err := putClustering(ctx, tx, "entered", p.Entered, p.SavedAt, p.CreatedAt); err != nil {
+		return err
+	}
+	if err := putClustering(ctx, tx, "running", p.Running, p.SavedAt, p.CreatedAt); err != nil {
+		return err
+	}
+	if err := putReset(ctx, tx, p.Reset); err != nil {
+		return err
+	}
+	return putRestart(ctx, tx, p.Restart)
 }
 
 // validPage keeps what the type promises; the rules are elsewhere.

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	dbsql "database/sql"
+	"errors"
 	"time"
 
 	"hexad/engine"
@@ -58,6 +59,21 @@ func (l *Local) Identity(ctx context.Context) (Identity, error) {
 //
 // Errors: Invalid.
 func (l *Local) PutIdentity(ctx context.Context, id Identity, members []engine.Member) error {
+	return l.putIdentity(ctx, id, members, func(*dbsql.Tx) error { return nil })
+}
+
+// PutIdentityAndPage is PutIdentity and PutPage in one transaction: who becomes
+// the primary of a new generation says so on its page from the same moment.
+//
+// Errors: Invalid.
+func (l *Local) PutIdentityAndPage(ctx context.Context, id Identity, members []engine.Member, p Page) error {
+	if err := errors.Join(validPage(p.Entered), validPage(p.Running)); err != nil {
+		return err
+	}
+	return l.putIdentity(ctx, id, members, func(tx *dbsql.Tx) error { return putPage(ctx, tx, p) })
+}
+
+func (l *Local) putIdentity(ctx context.Context, id Identity, members []engine.Member, also func(*dbsql.Tx) error) error {
 	if id.Node == "" || id.Serial == "" {
 		return engine.Errorf(engine.Invalid, "an identity needs a node id and a serial number")
 	}
@@ -73,7 +89,7 @@ func (l *Local) PutIdentity(ctx context.Context, id Identity, members []engine.M
 		if err != nil {
 			return err
 		}
-		return putMembers(ctx, tx, members)
+		return errors.Join(putMembers(ctx, tx, members), also(tx))
 	})
 }
 

@@ -236,12 +236,13 @@ func (s *Service) refusalConditions() []Condition {
 			"peer": r.Address, "reason": r.Reason,
 			"own": generationText(id.Generation), "other": generationText(r.Remote),
 		}
+		if r.Kind == "generation" && r.Remote.ID != id.Generation.ID && (r.Remote.Number == id.Generation.Number || s.rivalLocked(r)) {
+			add(alarmSettings, params)
+			add(alarmPrimary, params)
+		}
 		switch {
 		case r.Kind == "generation" && r.Remote.Number > id.Generation.Number:
 			add(alarmSuperseded, params)
-		case r.Kind == "generation" && r.Remote.Number == id.Generation.Number:
-			add(alarmSettings, params)
-			add(alarmPrimary, params)
 		case r.Kind == "key" && time.Since(r.First) > keySettles:
 			add(alarmPeerKey, params)
 		case r.Kind == "removed":
@@ -263,7 +264,8 @@ func (s *Service) storeConditions(agreed engine.Agreed) []Condition {
 	if agreed.Primary != "" && !primaryIsMember {
 		out = append(out, Condition{ID: alarmInconsistent, Params: map[string]string{"detail": "the agreed primary is not a member"}})
 	}
-	if agreed.Primary == s.o.Node && servers.State != stateFailed && s.leaderless(servers) {
+	leaderless := s.leaderless(servers) // on every peer: a forced change of primary asks since when
+	if agreed.Primary == s.o.Node && servers.State != stateFailed && leaderless {
 		out = append(out, Condition{ID: alarmReadOnly, Params: map[string]string{"detail": "too few voters answer"}})
 	}
 	if s.stuck() {

@@ -55,6 +55,9 @@ func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[str
 // counted tells the reconciler whether to count on a server: a voter until it
 // was silent for long, any other only while it answers.
 func (s *Service) counted(node string, servers Servers, silent map[string]time.Time) bool {
+	if s.isHeld(node) {
+		return false
+	}
 	if s.reachable(node) {
 		delete(silent, node)
 		return true

@@ -145,6 +145,11 @@ type Options struct {
 	Names Names
 	// Adopt makes the grant this peer's identity and opens its copy of cluster.db.
 	Adopt func(ctx context.Context, g Grant) error
+	// Generations and Recovery serve a forced change of primary and what
+	// follows it; without them both are refused. Recovery speaks HTTP to a
+	// member of any generation.
+	Generations Generations
+	Recovery    func(node string) *http.Client
 	// Identity is who this peer is now.
 	Identity func() Identity
 	// Restart ends this process so that it starts again with the saved values.

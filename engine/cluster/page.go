@@ -24,16 +24,20 @@ import (
 //
 // Source: reference 1.5; design 3.
 func (s *Service) Save(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
+	return s.staged(ctx, actor, c, false)
+}
+
+func (s *Service) staged(ctx context.Context, actor engine.Actor, c engine.Clustering, forced bool) (engine.ClusteringSaved, error) {
 	ctx, end := engine.WithStages(ctx)
 	defer end()
-	saved, err := s.save(ctx, actor, c)
+	saved, err := s.save(ctx, actor, c, forced)
 	if err != nil {
 		engine.Staged(ctx, "refused", string(engine.CodeOf(err)), "%v", err)
 	}
 	return saved, err
 }
 
-func (s *Service) save(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
+func (s *Service) save(ctx context.Context, actor engine.Actor, c engine.Clustering, forced bool) (engine.ClusteringSaved, error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	fields := slices.Clone(c.Peers)
@@ -72,7 +76,7 @@ func (s *Service) save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	} else {
 		page.Reset = nil
 	}
-	return s.store(ctx, actor, page, c, found)
+	return s.store(ctx, actor, page, c, found, forced)
 }
 
 // refusal is the error that the findings make together; it names the first,
@@ -98,9 +102,9 @@ func (s *Service) refusal(errs []engine.Finding) error {
 }
 
 // store keeps the page and puts into effect what needs no restart.
-func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, found []engine.Finding) (engine.ClusteringSaved, error) {
+func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c engine.Clustering, found []engine.Finding, forced bool) (engine.ClusteringSaved, error) {
 	out := engine.ClusteringSaved{Entered: c, Findings: found}
-	if err := s.namePrimary(ctx, c); err != nil {
+	if err := s.namePrimary(ctx, page, c, forced); err != nil {
 		return out, err
 	}
 	if err := s.saveTLS(ctx, actor, c.TLSMode, &out); err != nil {
@@ -192,7 +196,7 @@ func (s *Service) resetNow(r *engine.Reset) *engine.Reset {
 
 // namePrimary makes this system the agreed primary when its page now says so.
 // Another peer's nomination is that peer's to carry out: here it is a vote.
-func (s *Service) namePrimary(ctx context.Context, c engine.Clustering) error {
+func (s *Service) namePrimary(ctx context.Context, page Page, c engine.Clustering, forced bool) error {
 	own := s.indexOf(c.Peers)
 	agreed := s.Agreed()
 	if own == 0 || c.Primary != own || agreed.Primary == s.o.Node || agreed.Primary == "" || s.o.Identity().Standalone {
@@ -201,10 +205,17 @@ func (s *Service) namePrimary(ctx context.Context, c engine.Clustering) error {
 	if len(s.Running().Peers) == 0 {
 		return nil
 	}
+	if forced {
+		return s.forcePrimary(ctx, page, c)
+	}
 	if !s.canCommit() { // nothing is handed in that could be carried out later
-		return &engine.Error{Code: engine.Unavailable, Item: "Primary",
+		e := &engine.Error{Code: engine.Unavailable, Item: "Primary",
 			Message: "the configuration primary was not changed: the cluster database cannot commit, since too few of its voters answer",
-			Remedy:  "bring the present primary back, or restore the network to it; naming another primary by force while most voters are gone is not offered by this release"}
+			Remedy:  "bring the present primary back, or restore the network to it; if it is lost, name this system by force"}
+		if plan, err := s.ForcePlan(ctx); err == nil {
+			e.Message += ". By force: " + ForceText(plan).EN
+		}
+		return e
 	}
 	err := s.o.Store.SetPrimary(ctx, agreed.Primary, s.o.Node)
 	var e *engine.Error

@@ -18,6 +18,8 @@ type Service struct {
 	wake   chan struct{} // the set of peers changed
 	born   time.Time     // whole beats after it the peers are called
 	rejoin chan struct{} // the page that a join goes by changed
+	// refusals tells that a member of another generation was met.
+	refusals chan struct{}
 
 	saving sync.Mutex // one save or admission at a time
 
@@ -36,6 +38,8 @@ type Service struct {
 	// could answer for.
 	procedure *engine.ProcedureRecord
 	undecided map[string]undecided
+	fenced    *engine.Fenced           // why a newer generation was not followed
+	voteless  map[string]time.Time     // members without a vote for now, by node id
 	leaving   map[string]engine.Member // members whose removal could not be committed yet
 	synced    time.Time
 	applied   progress
@@ -53,6 +57,7 @@ type Refusal struct {
 	Reason  string
 	Key     string // fingerprint that was shown, of kind key
 	Remote  engine.Generation
+	Primary string // node id that the other side takes for the primary
 	At      time.Time
 	First   time.Time // of those in a row; kept by the service
 }
@@ -69,7 +74,7 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1),
+		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{},
 		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
@@ -100,7 +105,7 @@ func (s *Service) Open(ctx context.Context) error {
 // true until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.joinCluster, s.recordSynchronisation} {
+	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.followGenerations, s.joinCluster, s.recordSynchronisation} {
 		wg.Go(func() { loop(ctx) })
 	}
 	wg.Wait()
@@ -220,7 +225,10 @@ func (s *Service) Refused(r Refusal) {
 		s.refused[r.Node+r.Address] = r
 	}
 	s.mu.Unlock()
-	if !known {
+	if r.Kind == "generation" && (!known || before.Remote != r.Remote) {
+		signal(s.refusals)
+	}
+	if !known || before.Remote != r.Remote || before.Primary != r.Primary {
 		signal(s.kick)
 	}
 }

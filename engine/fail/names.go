@@ -7,4 +7,7 @@ var Names = []string{
 
 	// Another primary by force: sqlstore, in this order.
 	"refound.old-closed", "refound.file", "refound.bootstrapped", "refound.filled", "refound.marked", "refound.committed",
+
+	// Following another generation, and ForceConfigUpdate: engine/cluster, engine/appliance, sqlstore.
+	"force.aside", "force.held", "follow.emptying", "follow.switched", "follow.committed",
 }

@@ -61,6 +61,9 @@ func (l *Link) adopt(c *Conn) *refused {
 		return refusef(TooMany, "%d from node %s", maxPerNode, c.node)
 	}
 	if c.purpose == PurposeRaft {
+		if l.layer != nil && !l.layer.takes(c.generation) {
+			return refusef(NotReady, "the database is of another generation than this system")
+		}
 		c.layer = l.layer
 	}
 	l.conns[c] = struct{}{}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 
 	"hexad/engine"
 	"hexad/engine/link"
@@ -16,6 +17,29 @@ func answering(c *link.Config) {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, word, " ", link.RemoteNode(r.Context())) })
 	}
 	c.Handler, c.Recovery = say("peers"), say("recovery")
+}
+
+// TestRaftOf: between opening the store of a new generation and saying so,
+// nobody of the old one gets at it, and it reaches nobody.
+func TestRaftOf(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, "a", "127.0.111.243"), start(t, "b", "127.0.111.244")
+	meet(a, b)
+	echo(t, a)
+	next := engine.Generation{Number: 2, ID: "g2", Parent: "g1"}
+	layer := b.link.RaftOf(next)
+	_, err := dialRaft(a, b)
+	wantRefusal(t, err, link.NotReady)
+	_, err = layer.Dial("a", 5*time.Second)
+	wantRefusal(t, err, link.NotReady)
+	for _, p := range []*peer{a, b} {
+		p.dir.change(func(d *directory) { d.self.Generation = next })
+	}
+	if c, err := dialRaft(a, b); err != nil {
+		t.Error(err)
+	} else {
+		c.Close()
+	}
 }
 
 // TestRecovery: members of unequal generations can compare what they have, and

@@ -1,0 +1,176 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hexad/engine"
+)
+
+// Generations is this peer's copy of cluster.db as a thing that can be put in
+// the place of another one. All of it works alone.
+type Generations interface {
+	// Take describes all that this peer has: what reading shows and the end of its log.
+	Take(ctx context.Context) (engine.CopyState, error)
+	// State is the copy as reading shows it; its History covers what came up to revision.
+	State(ctx context.Context, revision int64) (engine.CopyState, error)
+	// Founding is how the present generation began when it was founded here.
+	Founding() *engine.Founding
+	// Items are the configuration items of the copy, secrets sealed as they rest.
+	Items(ctx context.Context) (map[string]string, error)
+	// Compare tells how two copies' items differ, in the order of their paths.
+	Compare(own, other map[string]string) []engine.Difference
+	// Refound founds the next generation on this copy, with this peer as its
+	// only voter and primary. Identity and page change in the same moment: a
+	// crash leaves the old generation with the old page, or the new ones.
+	Refound(ctx context.Context, p Page) error
+	// SaveAside keeps a copy in a file of its own, on disk when it returns.
+	SaveAside(ctx context.Context, why string) (engine.SavedCopy, error)
+	// Follow gives this peer an empty copy of a generation, which the leader of
+	// that generation fills. The copy that was here stays where it was, unless
+	// it is of the same generation.
+	Follow(ctx context.Context, g engine.Generation) error
+}
+
+// SaveForced is Save where the administrator has agreed to what ForcePlan
+// says: this system becomes the primary although the group cannot commit.
+//
+// Errors: those of Save and ForcePlan.
+func (s *Service) SaveForced(ctx context.Context, actor engine.Actor, c engine.Clustering) (engine.ClusteringSaved, error) {
+	return s.staged(ctx, actor, c, true)
+}
+
+// ForcePlan says what naming this system the primary by force would do.
+//
+// Errors: Denied when there is nothing to force (no cluster, primary already);
+// Conflict when the group can commit: the primary is then named by saving the
+// page; Unavailable when that is not known yet, or when this peer has no copy
+// to go on with.
+//
+// Source: design 3.
+func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
+	agreed, servers := s.Agreed(), s.o.Group.Servers()
+	switch {
+	case s.o.Generations == nil:
+		return engine.ForcePlan{}, engine.Errorf(engine.Unavailable, "this system cannot found a generation")
+	case len(s.Running().Peers) == 0 || s.joining() || s.o.Identity().Standalone:
+		return engine.ForcePlan{}, engine.Errorf(engine.Denied, "this system is not a member of a cluster of several peers").With("Primary", "")
+	case agreed.Primary == s.o.Node:
+		return engine.ForcePlan{}, engine.Errorf(engine.Denied, "this system is the configuration primary").With("Primary", "")
+	case servers.State == stateFailed:
+		return engine.ForcePlan{}, engine.Errorf(engine.Unavailable, "this system's own copy of the cluster database cannot be used: %s", servers.Err).
+			With("Primary", "name another peer, whose copy is sound")
+	}
+	if err := s.cannotCommit(servers); err != nil {
+		return engine.ForcePlan{}, err
+	}
+	copied, err := s.o.Generations.Take(ctx)
+	if err != nil {
+		return engine.ForcePlan{}, &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
+			Message: "this system has no copy of the configuration to go on with: " + messageOf(err), Remedy: "name another peer, which has one"}
+	}
+	plan := engine.ForcePlan{Copy: copied, Next: s.o.Identity().Generation.Number + 1, Primary: s.addressOf(agreed.Primary)}
+	for _, snap := range s.snapshots() {
+		if snap.node == "" {
+			continue
+		}
+		p := engine.ForcePeer{Address: snap.address, Primary: snap.node == agreed.Primary, Voter: slices.Contains(servers.Voters, snap.node),
+			Since: snap.since, Revision: snap.facts.Store.Revision}
+		p.Ahead = p.Revision > copied.Revision || snap.facts.Store.Applied > copied.Index && copied.Index > 0
+		if snap.state == engine.PeerActive {
+			plan.Reached = append(plan.Reached, p)
+		} else {
+			plan.Unreached = append(plan.Unreached, p)
+		}
+	}
+	return plan, nil
+}
+
+// cannotCommit is nil only when it is certain: nobody has led for a while, and
+// most voters have been tried in vain.
+func (s *Service) cannotCommit(servers Servers) error {
+	primary := s.addressOf(s.Agreed().Primary)
+	if servers.Leader != "" || s.canCommit() {
+		return engine.Errorf(engine.Conflict, "another primary is not named by force while the cluster database can commit: most of its voters answer").
+			With("Primary", "save the page without force")
+	}
+	for _, node := range servers.Voters {
+		if p := s.peerOf(node); p != nil && p.state() == engine.PeerUnknown {
+			return engine.Errorf(engine.Unavailable, "whether %s answers is not known yet", s.addressOf(node)).With("Primary", "repeat this in some seconds")
+		}
+	}
+	if !s.leaderless(servers) {
+		return engine.Errorf(engine.Unavailable, "%s was in contact until a moment ago", primary).With("Primary", "repeat this in some seconds")
+	}
+	return nil
+}
+
+func messageOf(err error) string {
+	if e, ok := err.(*engine.Error); ok {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// ForceText says a plan in one paragraph; the faces that have room show more.
+func ForceText(p engine.ForcePlan) engine.Text {
+	saved := "-"
+	if !p.Copy.Saved.IsZero() {
+		saved = p.Copy.Saved.UTC().Format("2006-01-02 15:04:05 UTC")
+	}
+	var gone, ahead []string
+	for _, q := range p.Unreached {
+		gone = append(gone, q.Address)
+	}
+	for _, q := range p.Reached {
+		if q.Ahead {
+			ahead = append(ahead, q.Address)
+		}
+	}
+	en := fmt.Sprintf("This system goes on alone from revision %d (saved %s) as generation %d. Not reached: %s. What was saved there later is not in it. "+
+		"The old primary %s and every peer that does not follow is kept apart when it returns; its copy stays until ForceConfigUpdate is run there.",
+		p.Copy.Revision, saved, p.Next, strings.Join(gone, " "), p.Primary)
+	ja := fmt.Sprintf("このシステムはリビジョン %d(保存: %s)から世代 %d として単独で続行します。到達できないピア: %s。そこで後から保存された設定は含まれません。"+
+		"旧プライマリ %s と追従しないピアは復帰しても隔離され、そこで ForceConfigUpdate を実行するまでその設定は残ります。",
+		p.Copy.Revision, saved, p.Next, strings.Join(gone, " "), p.Primary)
+	if len(ahead) > 0 {
+		en += " A newer copy is on " + strings.Join(ahead, " ") + ": name that peer instead."
+		ja += " より新しいコピーが " + strings.Join(ahead, " ") + " にあります。そのピアを指定してください。"
+	}
+	return engine.Text{EN: en, JA: ja}
+}
+
+// forcePrimary is namePrimary without a group that can commit.
+func (s *Service) forcePrimary(ctx context.Context, page Page, c engine.Clustering) error {
+	plan, err := s.ForcePlan(ctx)
+	if err != nil {
+		return err
+	}
+	page.Entered, page.SavedAt = c, time.Now()
+	page.Running = s.inEffect(page.Running, c)
+	if err := s.o.Generations.Refound(ctx, page); err != nil {
+		return err
+	}
+	s.o.Log.Warn("configuration primary named by force", "module", "cluster", "generation", plan.Next, "revision", plan.Copy.Revision, "old", plan.Primary)
+	engine.Staged(ctx, "primary", "forced", "%s instead of %s, generation %d from revision %d", s.addressOf(s.o.Node), plan.Primary, plan.Next, plan.Copy.Revision)
+	s.setPage(page)
+	s.regenerated(ctx)
+	return nil
+}
+
+// regenerated follows a change of this peer's generation.
+func (s *Service) regenerated(ctx context.Context) {
+	s.mu.Lock()
+	clear(s.refused)
+	s.fenced = nil
+	s.applied = progress{}
+	s.mu.Unlock()
+	s.StoreChanged(ctx)
+	s.o.Link.Refresh()
+	signal(s.wake)
+	signal(s.kick)
+	s.notify()
+}
