@@ -40,6 +40,7 @@ type appliance struct {
 	registry  *config.Registry
 	policies  *policy.Policies
 	lifecycle *policy.Lifecycle
+	releases  *releases
 	journal   *event.Journal
 	resolver  *host.Resolver
 	clock     *host.NTP

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"hexad/engine"
@@ -27,6 +28,7 @@ import (
 // newLifecycle makes what brings policies into service; the store and the
 // clustering are there.
 func (a *appliance) newLifecycle() {
+	a.releases = &releases{local: a.local}
 	a.lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
 		Policies: a.policies, Builtin: builtin(), Store: a.store, Records: records{a}, Peers: members{a}, Alarms: policyAlarms{a},
 		Signer: signer{a}, Setting: clusterConfig{a}.Get,
@@ -215,12 +217,49 @@ const (
 // members are the peers as staging and watching reach them.
 type members struct{ a *appliance }
 
-func (m members) Peers(context.Context) []policy.Peer {
+func (m members) Peers(ctx context.Context) []policy.Peer {
 	var out []policy.Peer
 	for _, t := range m.a.cluster.Told() {
-		out = append(out, policy.Peer{Node: t.Node, Address: t.Address, Here: t.Here, Reachable: t.Reachable, Facts: t.Facts.Policy})
+		p := policy.Peer{Node: t.Node, Address: t.Address, Here: t.Here, Reachable: t.Reachable, Heard: t.Facts.Node != "", Facts: t.Facts.Policy}
+		if !t.Here {
+			p.Facts.API, p.Heard = m.a.releases.api(ctx, t.Facts, t.Node)
+		}
+		out = append(out, p)
 	}
 	return out
+}
+
+// releases remembers over a restart which API version of the policies each
+// member said last that its release knows. It is safe for concurrent use.
+type releases struct {
+	local *sqlstore.Local
+	mu    sync.Mutex
+	known map[string]int // by node; nil until it was read
+}
+
+// api is what a member said last, now or before this process began; false when
+// it has never said anything. What is new is kept.
+func (r *releases) api(ctx context.Context, now engine.Facts, node string) (int, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		kept, err := r.local.Facts(ctx)
+		if err != nil {
+			return now.Policy.API, now.Node != ""
+		}
+		r.known = map[string]int{}
+		for _, h := range kept {
+			r.known[h.Facts.Node] = h.Facts.Policy.API
+		}
+	}
+	before, known := r.known[node]
+	if now.Node == "" {
+		return before, known
+	}
+	if api := now.Policy.API; (!known || before != api) && r.local.PutFacts(ctx, now, time.Now()) == nil {
+		r.known[node] = api
+	}
+	return now.Policy.API, true
 }
 
 func (m members) Primary() bool {

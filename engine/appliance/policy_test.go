@@ -166,6 +166,16 @@ func TestOnePeerThatCannotCompileStopsTheStage(t *testing.T) {
 	if err := command(t, peers[1], "PolicyHistory", nil, nil, &past); err != nil || len(past) != 1 || past[0].State != engine.PolicyRefused || len(past[0].Acks) != 3 {
 		t.Errorf("history %+v, %v", past, err)
 	}
+	// What its release knows is remembered when it does not answer, over a restart too.
+	peers[2].Stop()
+	peers[0].Restart()
+	peers[0].Await("the older peer stops the stage from afar", 30*time.Second, func() string {
+		err := command(t, peers[0], "PolicyStage", nil, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), peers[2].Address+" does not answer, and its release knows no API version above 0") {
+			return fmt.Sprint(err)
+		}
+		return ""
+	})
 }
 
 // bad is a script that answers well to every fixture, and misbehaves on a real

@@ -60,12 +60,14 @@ type Records interface {
 	MaskDecisions(ctx context.Context, mask func(Decision) (Decision, error)) (int, error)
 }
 
-// Peer is a member of the cluster as staging and watching see it.
+// Peer is a member of the cluster as staging and watching see it. Facts are what
+// it said last, perhaps before this process began; Heard tells whether it ever did.
 type Peer struct {
 	Node      string
 	Address   string
 	Here      bool
 	Reachable bool
+	Heard     bool
 	Facts     engine.PolicyFacts
 }
 

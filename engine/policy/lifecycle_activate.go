@@ -39,6 +39,13 @@ func (l *Lifecycle) Activate(ctx context.Context, actor engine.Actor, in Activat
 	if err := l.approved(actor, r, in.FourEyes); err != nil {
 		return r, err
 	}
+	c, err := l.revision(ctx, r)
+	if err == nil {
+		err = l.supported(ctx, c)
+	}
+	if err != nil {
+		return r, err
+	}
 	var acks []engine.PolicyAck
 	for _, k := range book.Acks {
 		if k.Revision == r.Number {
@@ -59,11 +66,8 @@ func (l *Lifecycle) Activate(ctx context.Context, actor engine.Actor, in Activat
 		}
 	}
 	if in.Mode != "" { // the peers judged the modes that it was staged with
-		c, err := l.revision(ctx, r)
-		if err == nil {
-			err = l.cutsOff(ctx, c)
-		}
-		if err != nil {
+		c.items = r.Items
+		if err := l.cutsOff(ctx, c); err != nil {
 			return r, err
 		}
 	}
@@ -133,6 +137,9 @@ func (l *Lifecycle) Rollback(ctx context.Context, actor engine.Actor, n int64, c
 	if err != nil {
 		return old, err
 	}
+	if err := l.supported(ctx, c); err != nil {
+		return old, err
+	}
 	return l.goBack(ctx, actor, book, c, fmt.Sprintf("rolled back to revision %d", n), comment)
 }
 
@@ -164,11 +171,15 @@ func (l *Lifecycle) goBack(ctx context.Context, actor engine.Actor, book engine.
 // have pinned: on the primary, unless the configuration forbids it.
 // Source: reference/policy-api.md section 5.
 func (l *Lifecycle) rollBackPinned(ctx context.Context) {
-	if l.o.Peers == nil || !l.o.Peers.Primary() || strings.EqualFold(l.o.Setting(ItemAutoRollback), "Off") {
+	if l.o.Peers == nil {
+		return
+	}
+	peers := l.o.Peers.Peers(ctx) // on every peer: what they say last is remembered
+	if !l.o.Peers.Primary() || strings.EqualFold(l.o.Setting(ItemAutoRollback), "Off") {
 		return
 	}
 	reachable, pinned := 0, map[engine.PolicyPin]int{}
-	for _, p := range l.o.Peers.Peers(ctx) {
+	for _, p := range peers {
 		if !p.Here && !p.Reachable {
 			continue
 		}

@@ -35,6 +35,8 @@ type site struct {
 	alarms    map[string]bool
 	refuse    string // what this peer answers to staging
 	cut       bool
+	api       *int // what it says of its release; nil: the truth
+	unheard   bool
 }
 
 // sites is a cluster of n lifecycles.
@@ -158,8 +160,11 @@ func (s *site) Peers(context.Context) []policy.Peer {
 	var out []policy.Peer
 	for _, o := range *s.all {
 		p := policy.Peer{Node: o.peer.Node, Address: o.address, Here: o == s, Reachable: !o.cut}
-		if !o.cut && o.Lifecycle != nil {
-			p.Facts = o.Facts()
+		if o.Lifecycle != nil && !o.unheard {
+			p.Facts, p.Heard = o.Facts(), true
+		}
+		if o.api != nil {
+			p.Facts.API = *o.api
 		}
 		out = append(out, p)
 	}

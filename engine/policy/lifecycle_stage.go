@@ -80,6 +80,9 @@ func (l *Lifecycle) Stage(ctx context.Context, actor engine.Actor, in StageReque
 	if err := l.sound(c); err != nil { // before anything is written
 		return Staged{}, err
 	}
+	if err := l.supported(ctx, c); err != nil {
+		return Staged{}, err
+	}
 	r := engine.PolicyRevision{
 		Number: c.number, State: engine.PolicyStaging, BasedOn: book.Active().Number, Author: strings.Join(c.authors, ", "), StagedBy: actor.User,
 		Comment: in.Comment, Created: time.Now().UTC(), Items: c.items,
@@ -90,6 +93,38 @@ func (l *Lifecycle) Stage(ctx context.Context, actor engine.Actor, in StageReque
 	out := Staged{Revision: r, Changed: c.changed}
 	err = l.askPeers(ctx, actor, &out, nil)
 	return out, err
+}
+
+// firstAPI is the API version that every release with scripts of a site knows.
+const firstAPI = 1
+
+// supported holds that a revision uses an API version only when every member
+// supports it, by what the members that do not answer said last. The others say
+// it themselves.
+//
+// Errors: Invalid, naming the peer. Source: reference/policy-api.md section 7.
+func (l *Lifecycle) supported(ctx context.Context, c candidate) error {
+	need, script := 0, ""
+	for _, i := range c.items {
+		if v := c.texts[i.SHA256]; v.API > need {
+			need, script = v.API, i.Name
+		}
+	}
+	if need == 0 || l.o.Peers == nil {
+		return nil
+	}
+	for _, p := range l.o.Peers.Peers(ctx) {
+		switch {
+		case p.Here || p.Reachable:
+		case p.Heard && p.Facts.API < need:
+			return engine.Errorf(engine.Invalid, "peer %s does not answer, and its release knows no API version above %d: %s uses %d", p.Address, p.Facts.API, script, need).
+				With(script, "upgrade that peer first, or remove it from the cluster")
+		case !p.Heard && need > firstAPI:
+			return engine.Errorf(engine.Invalid, "peer %s does not answer, and it is not known whether its release knows API version %d, which %s uses", p.Address, need, script).
+				With(script, "bring that peer back first, or remove it from the cluster")
+		}
+	}
+	return nil
 }
 
 // settle applies settings to the candidate's items; true when one differs.

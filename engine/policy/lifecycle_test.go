@@ -499,3 +499,34 @@ return P
 		t.Errorf("another: %+v", d)
 	}
 }
+
+// A peer that does not answer has said what its release knows: what it could
+// not run is not staged, not activated and not rolled back to.
+func TestAnOlderPeerThatDoesNotAnswerStopsTheStage(t *testing.T) {
+	t.Parallel()
+	all := sites(t, 2)
+	s, other, old := all[0], all[1], 0
+	s.put(t, notice("site_notice", "first"))
+	s.stage(t)
+	other.cut, other.api = true, &old
+	if _, err := s.Activate(t.Context(), ben, policy.ActivateRequest{}); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "peer 192.0.2.2 does not answer, and its release knows no API version above 0: site_notice uses 1") {
+		t.Errorf("activated: %v", err)
+	}
+	s.put(t, notice("site_notice", "second"))
+	if _, err := s.Stage(t.Context(), anna, policy.StageRequest{}); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "site_notice uses 1") {
+		t.Errorf("staged: %v", err)
+	}
+	if past, err := s.History(t.Context()); err != nil || len(past) != 1 {
+		t.Errorf("history %+v, %v", past, err)
+	}
+	other.api, other.unheard = nil, true // every release with scripts knows version 1
+	s.stage(t)
+	s.activate(t)
+	if _, err := s.Rollback(t.Context(), ben, 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	other.api, other.unheard = &old, false
+	if _, err := s.Rollback(t.Context(), ben, 2, ""); engine.CodeOf(err) != engine.Invalid || !strings.Contains(err.Error(), "site_notice uses 1") {
+		t.Errorf("rolled back to it: %v", err)
+	}
+}
