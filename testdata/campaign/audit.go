@@ -21,10 +21,19 @@ func (s *siege) audit(ctx context.Context) int {
 		s.run.Fail("I3: %s", text)
 	}
 	missing := make([]int, len(s.peers))
+	made := map[string]bool{}
 	err = each(s.peers, func(p *peer) error {
-		n, err := s.auditPeer(ctx, p)
-		missing[p.n-1] = n
-		return err
+		history, err := readHistory(ctx, p)
+		if err != nil {
+			return fmt.Errorf("peer %d: %w", p.n, err)
+		}
+		missing[p.n-1] = s.compare(p, history)
+		if p.n == 1 {
+			for _, value := range history {
+				made[value] = true
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		s.run.Fail("a history could not be read: %v", err)
@@ -33,7 +42,7 @@ func (s *siege) audit(ctx context.Context) int {
 	for _, n := range missing {
 		lost = max(lost, n)
 	}
-	ops, broken, undecided := s.load.linear.check(20 * time.Second)
+	ops, broken, undecided := s.load.linear.check(func(value string) bool { return made[value] }, 10*time.Second)
 	for _, text := range broken {
 		s.run.Fail("I3: not linearizable: %s", text)
 	}
@@ -48,12 +57,8 @@ type step struct {
 	path     string
 }
 
-// auditPeer compares the history of one peer with what was acknowledged.
-func (s *siege) auditPeer(ctx context.Context, p *peer) (missing int, err error) {
-	history, err := readHistory(ctx, p)
-	if err != nil {
-		return 0, fmt.Errorf("peer %d: %w", p.n, err)
-	}
+// compare holds the history of one peer against what was acknowledged.
+func (s *siege) compare(p *peer, history map[step]string) (missing int) {
 	for _, a := range s.load.ledger.all() {
 		got, ok := history[step{a.Revision, a.Path}]
 		if ok && got == a.Value {
@@ -82,7 +87,7 @@ func (s *siege) auditPeer(ctx context.Context, p *peer) (missing int, err error)
 			}
 		}
 	}
-	return missing, nil
+	return missing
 }
 
 // readHistory reads the whole history of the writers' items on one peer.
