@@ -41,6 +41,9 @@ type ReactorOptions struct {
 	// Ask asks hook alarm.react; its failure is in the answer.
 	Ask       func(ctx context.Context, in engine.AlarmRequest) engine.AlarmReaction
 	Procedure func() *engine.ProcedureRecord
+	// Revision is that of the rules; with another one they are asked about
+	// every alarm again, so that a new rule counts for what holds already.
+	Revision func() int64
 }
 
 // Reactor asks the rules what to do about alarms beside showing them: when one
@@ -52,6 +55,7 @@ type ReactorOptions struct {
 type Reactor struct {
 	o     ReactorOptions
 	scope Scope
+	rules int64                // revision that was asked last
 	seen  map[occurrence]asked // nil before the first look
 	told  []time.Time          // when somebody was told, of the last hour
 	full  bool
@@ -60,7 +64,18 @@ type Reactor struct {
 // asked is an alarm as it was last asked about, and when.
 type asked struct {
 	engine.RaisedAlarm
-	at time.Time
+	at   time.Time
+	anew bool // it has to be asked about again
+}
+
+// renewed takes note of other rules. The first are those of the start: what
+// bears a mark was asked about before it.
+func (r *Reactor) renewed(revision int64) {
+	r.rules = revision
+	for o, a := range r.seen {
+		a.anew = true
+		r.seen[o] = a
+	}
 }
 
 // NewReactor makes a Reactor.
@@ -86,6 +101,9 @@ func (r *Reactor) look(ctx context.Context) {
 	if r.scope == Nobody {
 		return
 	}
+	if now := r.o.Revision(); now != r.rules {
+		r.renewed(now)
+	}
 	list, err := r.o.Tracker.List(ctx)
 	own := r.o.Tracker.node()
 	if own == "" {
@@ -101,7 +119,7 @@ func (r *Reactor) look(ctx context.Context) {
 		listed[o] = true
 		event := r.event(a)
 		if event == "" {
-			r.seen[o] = asked{a, r.seen[o].at}
+			r.seen[o] = asked{RaisedAlarm: a, at: r.seen[o].at}
 			continue
 		}
 		if asks++; asks > asksPerLook {
@@ -109,7 +127,7 @@ func (r *Reactor) look(ctx context.Context) {
 			continue
 		}
 		r.react(ctx, event, a, changes)
-		r.seen[o] = asked{a, time.Now()}
+		r.seen[o] = asked{RaisedAlarm: a, at: time.Now()}
 	}
 	for o, a := range r.seen {
 		if listed[o] || err != nil && o.node != own { // what cannot be read is not gone
@@ -133,9 +151,10 @@ func (r *Reactor) look(ctx context.Context) {
 // peer.
 func (r *Reactor) event(a engine.RaisedAlarm) string {
 	before, known := r.seen[occurrenceOf(a)]
+	anew := known && before.anew
 	over := a.Mark != nil && !a.Mark.Expected.IsZero() && !a.ExpectedAt(time.Now()) && before.at.Before(a.Mark.Expected)
 	switch {
-	case over, !known && a.Mark == nil, known && !before.First.Equal(a.First):
+	case anew, over, !known && a.Mark == nil, known && !before.First.Equal(a.First):
 		return "raised"
 	case known && before.State != a.State && a.State == engine.AlarmAcknowledged:
 		return "acknowledged"

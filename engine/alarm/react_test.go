@@ -65,6 +65,7 @@ type reacting struct {
 
 	mu     sync.Mutex
 	scope  alarm.Scope
+	rules  int64
 	answer func(engine.AlarmRequest) engine.AlarmReaction
 	asked  []string
 }
@@ -78,7 +79,8 @@ func react(t *testing.T, answer func(engine.AlarmRequest) engine.AlarmReaction) 
 	})
 	reactor := alarm.NewReactor(alarm.ReactorOptions{
 		Tracker: r.Tracker, Marks: r.marks, Procedure: func() *engine.ProcedureRecord { return nil },
-		Scope: func() alarm.Scope { r.mu.Lock(); defer r.mu.Unlock(); return r.scope },
+		Revision: func() int64 { r.mu.Lock(); defer r.mu.Unlock(); return r.rules },
+		Scope:    func() alarm.Scope { r.mu.Lock(); defer r.mu.Unlock(); return r.scope },
 		Ask: func(_ context.Context, in engine.AlarmRequest) engine.AlarmReaction {
 			r.mu.Lock()
 			r.asked = append(r.asked, fmt.Sprint(in.Event, " ", in.Alarm.ID, " ", in.Alarm.Peer))
@@ -317,6 +319,31 @@ func TestReactorScope(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if got, want := r.questions(), "raised 20004 192.0.2.2"; got != want { // the other bears a mark
 			t.Errorf("asked %q on the primary, want %q", got, want)
+		}
+	})
+}
+
+// Another revision of the rules is asked about what holds already.
+func TestReactorWithNewRules(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := react(t, always(engine.AlarmAct{Act: "suggest", Procedure: "restart"}, engine.AlarmAct{Act: "notify", To: "ops"}))
+		r.Raise(t.Context(), 20018, "", nil)
+		time.Sleep(5 * time.Second)
+		r.questions()
+		r.mu.Lock()
+		r.rules++
+		r.answer = always(engine.AlarmAct{Act: "severity", To: "error"}, engine.AlarmAct{Act: "notify", To: "ops"})
+		r.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		if got, want := r.questions(), "raised 20018 192.0.2.1"; got != want {
+			t.Errorf("asked %q, want %q", got, want)
+		}
+		if a := r.one(t); len(a.Mark.Suggested) != 0 || a.Mark.Severity != engine.ErrorSeverity {
+			t.Errorf("mark %+v", a.Mark)
+		}
+		if got := r.told(); len(got) != 1 {
+			t.Errorf("told %v", got)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 // newReactor makes what asks the rules about alarms; the clustering is there.
 func (a *appliance) newReactor() {
 	a.reactor = alarm.NewReactor(alarm.ReactorOptions{
-		Tracker: a.tracker, Marks: board{a}, Scope: a.alarmScope, Procedure: a.cluster.Procedure,
+		Tracker: a.tracker, Marks: board{a}, Scope: a.alarmScope, Procedure: a.cluster.Procedure, Revision: func() int64 { return a.policies.Revision() },
 		Ask: func(ctx context.Context, in engine.AlarmRequest) engine.AlarmReaction {
 			s := a.cluster.Situation()
 			in.Self, in.Cluster = s.Self, s.Cluster
