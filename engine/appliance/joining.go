@@ -136,11 +136,14 @@ func (p *peerLink) Decide(ctx context.Context, asker link.JoinSide) (link.JoinSi
 	if err != nil {
 		return link.JoinSide{}, err
 	}
+	ctx, end := engine.WithStages(ctx)
+	defer end()
 	ask, err := joinAsk(asker)
 	if err == nil {
 		err = p.judge(mine, asker)
 	}
 	if err == nil {
+		engine.Staged(ctx, "first contact", "admissible", "both pages list each other, or a join token or the window permits it")
 		err = p.a.cluster.Judge(ctx, ask)
 	}
 	return mine, err

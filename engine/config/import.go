@@ -67,6 +67,8 @@ const attempts = 3
 // Conflict, Denied and Unavailable from the stores. The report is filled in
 // as far as it is known even then; no line of it is applied unless Saved says so.
 func (s *Service) Import(ctx context.Context, actor engine.Actor, r io.Reader, opt ImportOptions) (Report, error) {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
 	var in intake
 	in.machine = opt.Machine
 	err := readLines(r, func(number int, text string) { in.take(s.reg, number, text) })
@@ -74,6 +76,7 @@ func (s *Service) Import(ctx context.Context, actor engine.Actor, r io.Reader, o
 		return Report{}, err
 	}
 	in.keepLast()
+	engine.Staged(ctx, "lines", "read", "this peer's own items too: %t", in.machine)
 	actor.Via = "import"
 	s.changing.Lock()
 	defer s.changing.Unlock()

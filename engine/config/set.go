@@ -2,7 +2,9 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 
 	"hexad/engine"
 )
@@ -33,10 +35,13 @@ type Outcome struct {
 // Errors: NotFound and Invalid for a path or value, Invalid for a rule or a
 // finding of severity error, Conflict, Denied and Unavailable from the stores.
 func (s *Service) Set(ctx context.Context, actor engine.Actor, base int64, changes []engine.Change) (Outcome, error) {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
 	checked, err := s.checkAll(changes)
 	if err != nil {
 		return Outcome{}, err
 	}
+	engine.Staged(ctx, "registry", "checked", "%s", named(checked))
 	w := &waiting{ctx: ctx, actor: actor, base: base, changes: checked}
 	s.line.join(w)
 	s.changing.Lock()
@@ -44,7 +49,35 @@ func (s *Service) Set(ctx context.Context, actor engine.Actor, base int64, chang
 	if !w.done {
 		s.serve(w)
 	}
+	stageOutcome(ctx, w.out, w.err)
 	return w.out, w.err
+}
+
+// named lists the first paths of a change, not their values: some are secrets.
+func named(changes []Checked) string {
+	const shown = 8
+	var out []string
+	for _, c := range changes[:min(len(changes), shown)] {
+		out = append(out, c.Path)
+	}
+	if len(changes) > shown {
+		out = append(out, "…")
+	}
+	return fmt.Sprintf("%d items: %s", len(changes), strings.Join(out, ", "))
+}
+
+// stageOutcome notes what became of a change after the policies were asked.
+func stageOutcome(ctx context.Context, out Outcome, err error) {
+	switch {
+	case err != nil:
+		engine.Staged(ctx, "refused", string(engine.CodeOf(err)), "%v", err)
+	case out.Saved != nil:
+		engine.Staged(ctx, "batch", "saved", "revision %d, %s", out.Saved.Revision, out.Saved.Replication)
+	case len(out.Changed) > 0:
+		engine.Staged(ctx, "batch", "saved", "of this peer alone")
+	default:
+		engine.Staged(ctx, "batch", "nothing", "every value is in effect already")
+	}
 }
 
 // setAlone carries out one change on the present view.
@@ -222,6 +255,7 @@ func (s *Service) ask(ctx context.Context, out *Outcome, next *View) error {
 	if s.judge == nil {
 		return nil
 	}
+	engine.Staged(ctx, "items", "fit together", "%d findings of the rules between items", len(out.Findings))
 	found, err := s.judge(ctx, next)
 	if err != nil {
 		return unavailable("the configuration cannot be judged", err)

@@ -79,6 +79,14 @@ func (l *Link) begin(cs tls.ConnectionState, remote netip.Addr, protocols []Purp
 
 // verifyClient judges who opened a connection.
 func (l *Link) verifyClient(ctx context.Context, cs tls.ConnectionState, remote netip.Addr, protocols []Purpose) (*session, *refused) {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	s, r := l.judgeClient(ctx, cs, remote, protocols)
+	stageVerdict(ctx, s, r)
+	return s, r
+}
+
+func (l *Link) judgeClient(ctx context.Context, cs tls.ConnectionState, remote netip.Addr, protocols []Purpose) (*session, *refused) {
 	s, r := l.begin(cs, remote, protocols)
 	if r != nil {
 		return s, r
@@ -95,6 +103,7 @@ func (l *Link) verifyClient(ctx context.Context, cs tls.ConnectionState, remote 
 	if gone && s.purpose == PurposeJoin {
 		s.peers = nil // a removed peer joins again as a stranger
 	}
+	stagePin(ctx, s, ok)
 	if len(s.peers) == 0 {
 		if r := l.judgeStranger(s, ok); r != nil {
 			return s, r
@@ -132,6 +141,14 @@ func (l *Link) judgeStranger(s *session, listed bool) *refused {
 
 // verifyServer judges who answered at a peer's address.
 func (l *Link) verifyServer(ctx context.Context, cs tls.ConnectionState, remote netip.Addr, p PeerAddress, purpose Purpose) (*session, *refused) {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	s, r := l.judgeServer(ctx, cs, remote, p, purpose)
+	stageVerdict(ctx, s, r)
+	return s, r
+}
+
+func (l *Link) judgeServer(ctx context.Context, cs tls.ConnectionState, remote netip.Addr, p PeerAddress, purpose Purpose) (*session, *refused) {
 	s, r := l.begin(cs, remote, []Purpose{purpose})
 	s.listed = p.Address
 	if r != nil {
@@ -145,6 +162,7 @@ func (l *Link) verifyServer(ctx context.Context, cs tls.ConnectionState, remote 
 	} else if purpose != PurposeJoin {
 		return s, refusef(NotPinned, "%s", p.Address)
 	}
+	stagePin(ctx, s, true)
 	return s, l.identify(ctx, s, cs, p.Address, x509.ExtKeyUsageServerAuth)
 }
 
@@ -153,6 +171,7 @@ func (l *Link) verifyServer(ctx context.Context, cs tls.ConnectionState, remote 
 func (l *Link) identify(ctx context.Context, s *session, cs tls.ConnectionState, address string, use x509.ExtKeyUsage) *refused {
 	leaf := cs.PeerCertificates[0]
 	chain := verifyChain(leaf, cs.PeerCertificates[1:], s.self.Trust, time.Now(), use)
+	stageChain(ctx, chain)
 	ok, why := l.cfg.Directory.Identify(ctx, Identity{ConfiguredAddress: address, SourceIP: s.remoteIP, Names: names(leaf), ChainErr: chain, Mode: s.self.Mode})
 	switch {
 	case chain != nil:
