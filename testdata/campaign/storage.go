@@ -35,6 +35,29 @@ func storage(ctx context.Context, r *Run) error {
 		r.Say("acked", t.acked.Load())
 		r.Say("lost", t.lost.Load())
 	}()
+	if os.Getenv("TRY") == "nth" {
+		l, err := newLone(ctx, r, s, program, "nth")
+		if l != nil {
+			defer l.close()
+		}
+		if err != nil {
+			return err
+		}
+		defer func() { r.Say("eio", t.eio.Load()) }()
+		for _, k := range nthKinds {
+			var ns []int
+			for n := 1; n <= 60; n += 4 {
+				if k.name == "eio-sync" {
+					break
+				}
+				ns = append(ns, n)
+			}
+			if err := everyNth(ctx, r, l, k, ns, time.Second, &t); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	rec, err := newRecording(r, s, program, "one", 1)
 	if rec != nil {
 		defer rec.close()

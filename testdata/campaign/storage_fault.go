@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -46,6 +48,7 @@ func newFaultFS(dir, at string) (*faultFS, error) {
 	}
 	root := data.NewNode(data, nil, "", nil)
 	data.RootNode = root
+	log.SetOutput(io.Discard) // go-fuse tells of requests that it need not know
 	options := &fs.Options{NullPermissions: true}
 	options.DirectMountStrict, options.FsName, options.Name, options.DisableXAttrs = true, "hexad-campaign", "faults", true
 	var err error
@@ -141,6 +144,8 @@ type faultNode struct {
 var (
 	_ fs.NodeFsyncer        = (*faultNode)(nil)
 	_ fs.NodeWriter         = (*faultNode)(nil)
+	_ fs.NodeOpener         = (*faultNode)(nil)
+	_ fs.NodeCreater        = (*faultNode)(nil)
 	_ fs.NodeOpendirHandler = (*faultNode)(nil)
 )
 
@@ -166,6 +171,39 @@ func (n *faultNode) Write(ctx context.Context, f fs.FileHandle, data []byte, at 
 		return 0, err
 	}
 	return w.Write(ctx, data[:most], at)
+}
+
+// fileHandle is what a loopback file can do, but for handing its descriptor to
+// the kernel, which would then write past this process.
+type fileHandle interface {
+	fs.FileReader
+	fs.FileWriter
+	fs.FileFsyncer
+	fs.FileFlusher
+	fs.FileReleaser
+	fs.FileGetattrer
+	fs.FileSetattrer
+	fs.FileAllocater
+	fs.FileLseeker
+}
+
+type faultFile struct{ fileHandle }
+
+func hidden(h fs.FileHandle) fs.FileHandle {
+	if f, ok := h.(fileHandle); ok {
+		return faultFile{f}
+	}
+	return h
+}
+
+func (n *faultNode) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
+	h, out, err := n.LoopbackNode.Open(ctx, flags)
+	return hidden(h), out, err
+}
+
+func (n *faultNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*fs.Inode, fs.FileHandle, uint32, syscall.Errno) {
+	inode, h, more, err := n.LoopbackNode.Create(ctx, name, flags, mode, out)
+	return inode, hidden(h), more, err
 }
 
 func (n *faultNode) OpendirHandle(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -124,5 +126,62 @@ func TestPowerCut(t *testing.T) {
 	put(t, filepath.Join(at[0], "later.txt"), "five", true) // commits the rename, not what is in the file
 	if got := left(t, d, cut{at: d.now()}, 0); got["synced.txt"] == "four" || got["later.txt"] != "five" {
 		t.Errorf("an unsynced file under a synced rename: %q", got)
+	}
+}
+
+// TestFaultFS: exactly the chosen operation fails, and nothing else.
+func TestFaultFS(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	seen := t.TempDir()
+	f, err := newFaultFS(t.TempDir(), seen)
+	if err != nil {
+		t.Skipf("no FUSE here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := f.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	file, err := os.Create(filepath.Join(seen, "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	dir, err := os.Open(seen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	write := func() error { _, err := file.WriteAt([]byte("12345678"), 0); return err }
+	raw := func() error {
+		if n, err := syscall.Pwrite(int(file.Fd()), []byte("12345678"), 0); err != nil || n != 8 {
+			return fmt.Errorf("%d bytes, %v", n, err)
+		}
+		return nil
+	}
+	tests := []struct {
+		name string
+		plan faultPlan
+		do   func() error
+		want []bool // which tries succeed
+		as   error
+	}{
+		{"no plan", faultPlan{}, file.Sync, []bool{true, true}, nil},
+		{"second sync", faultPlan{sync: 2, err: syscall.EIO}, file.Sync, []bool{true, false, true}, syscall.EIO},
+		{"directory", faultPlan{sync: 1, err: syscall.EIO}, dir.Sync, []bool{false, true}, syscall.EIO},
+		{"for good", faultPlan{sync: 2, err: syscall.EIO, forGood: true}, file.Sync, []bool{true, false, false}, syscall.EIO},
+		{"another file", faultPlan{sync: 1, err: syscall.EIO, below: "other"}, file.Sync, []bool{true}, nil},
+		{"third write", faultPlan{write: 3, err: syscall.ENOSPC}, write, []bool{true, true, false, true}, syscall.ENOSPC},
+		{"short write", faultPlan{write: 1, short: true}, raw, []bool{false, true}, nil},
+	}
+	for _, c := range tests {
+		f.set(c.plan)
+		for n, want := range c.want {
+			if err := c.do(); (err == nil) != want || !want && c.as != nil && !errors.Is(err, c.as) {
+				t.Errorf("%s: try %d ended with %v", c.name, n+1, err)
+			}
+		}
 	}
 }
