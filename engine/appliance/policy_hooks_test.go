@@ -50,6 +50,24 @@ func explained(t *testing.T, p *appliancetest.Peer, hook string) string {
 	return p.Exec("xCommand PolicyExplain Id: %s Lines: On", list[0].ID)
 }
 
+// explainedWith fails unless one of the newest decisions of a hook on a peer
+// shows every part.
+func explainedWith(t *testing.T, p *appliancetest.Peer, hook string, parts ...string) {
+	t.Helper()
+	var list []policy.Decision
+	if err := command(t, p, "PolicyDecisions", nil, map[string]string{"Hook": hook, "Since": "1h", "Limit": "30"}, &list); err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, d := range list {
+		text = p.Exec("xCommand PolicyExplain Id: %s Lines: On", d.ID)
+		if !slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(text, part) }) {
+			return
+		}
+	}
+	t.Errorf("none of %d decisions of %s shows %q; the last was\n%s", len(list), hook, parts, text)
+}
+
 // shows fails unless text has every part.
 func shows(t *testing.T, text string, parts ...string) {
 	t.Helper()
@@ -104,6 +122,15 @@ return P
 		t.Errorf("the page changed: %+v", now)
 	}
 	shows(t, explained(t, peers[0], "procedure.gate"), "frozen_until_monday", "stage      fields", "stage      names", "stage      refused")
+
+	// What hexad did itself stands beside the lines of the rules.
+	explainedWith(t, peers[0], "peer.identity", "stage      key                  pinned", "stage      listed               yes", "stage      chain", "stage      session              accepted", "peer_identity.lua", ">  ")
+	explainedWith(t, peers[0], "peer.prerequisites", "stage      first contact        admissible", "stage      members              room", "stage      joiner               may be admitted")
+	if _, err := peers[0].Try("xConfiguration H323 Mode: Off"); err != nil {
+		t.Logf("H.323 off: %v", err) // refused or not, it is explained
+	}
+	explainedWith(t, peers[0], "cluster.validate", "stage      registry             checked", "H323 Mode", "stage      items", "h323_required.lua")
+	peers[0].Exec("xConfiguration H323 Mode: On")
 
 	if err := command(t, peers[0], "PolicyWaive", nil, map[string]string{"Finding": "procedure.later", "For": "1h", "Reason": "planned"}, nil); err != nil {
 		t.Fatal(err)
