@@ -55,6 +55,7 @@ type appliance struct {
 	config    *config.Service
 	cluster   *cluster.Service
 	answers   http.Handler // of the peer link
+	recovery  http.Handler // to members of any generation
 	watch     *h323.Watch
 	table     *command.Table
 	shell     *shell.Server
@@ -201,13 +202,14 @@ func (a *appliance) openPeers(ctx context.Context) error {
 	}
 	a.link = link.New(link.Config{
 		IP: a.ip(), Ports: link.Ports{Peer: a.o.LinkPort, Raft: a.o.DatabasePort}, Credentials: credentials,
-		Directory: a.directory, Joins: a.peers, Handler: http.HandlerFunc(a.servePeer), Report: a.reported, Log: a.log.With("module", "link"),
+		Directory: a.directory, Joins: a.peers, Handler: http.HandlerFunc(a.servePeer), Recovery: http.HandlerFunc(a.serveRecovery), Report: a.reported, Log: a.log.With("module", "link"),
 	})
 	a.openStore()
 	a.newCluster()
 	a.newLifecycle()
 	a.newReactor()
-	a.answers = a.cluster.Handler(func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) })
+	remote := func(ctx context.Context) (string, string) { return link.RemoteNode(ctx), link.RemoteIP(ctx) }
+	a.answers, a.recovery = a.cluster.Handler(remote), a.cluster.RecoveryHandler(remote)
 	if err := a.link.Open(ctx); err != nil {
 		return err
 	}
@@ -223,6 +225,9 @@ func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) {
 	}
 	a.answers.ServeHTTP(w, r)
 }
+
+// serveRecovery answers a member of any generation; as servePeer.
+func (a *appliance) serveRecovery(w http.ResponseWriter, r *http.Request) { a.recovery.ServeHTTP(w, r) }
 
 // openCluster opens the replicated half. A database that cannot be opened is
 // an alarm and not the end: calls, console and shell go on without it.

@@ -43,6 +43,7 @@ func (d *directory) Self() link.Self {
 	self.Applied = d.a.applied.Load()
 	if d.a.cluster != nil {
 		self.Mode = d.a.cluster.Running().TLSMode
+		self.Primary = d.a.cluster.Agreed().Primary
 	}
 	return self
 }

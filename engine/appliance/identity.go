@@ -83,6 +83,26 @@ func (i *identity) stored(ctx context.Context, dir string) error {
 	return err
 }
 
+// regenerate makes this peer one of another generation of its own cluster, and
+// in the same moment gives it another clustering page when there is one.
+func (i *identity) regenerate(ctx context.Context, g engine.Generation, dir string, p *sqlstore.Page) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	id := i.id
+	id.Generation, id.StoreDir, id.State = g, dir, sqlstore.Membership
+	members, err := i.local.Members(ctx)
+	if err == nil && p != nil {
+		err = i.local.PutIdentityAndPage(ctx, id, members, *p)
+	} else if err == nil {
+		err = i.local.PutIdentity(ctx, id, members)
+	}
+	if err != nil {
+		return fmt.Errorf("store the identity: %w", err)
+	}
+	i.id = id
+	return nil
+}
+
 // founded notes that this peer's own cluster has another member now: it will
 // not leave it for another by itself.
 func (i *identity) founded(ctx context.Context, members []engine.Member) error {

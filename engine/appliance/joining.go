@@ -210,6 +210,6 @@ func (a *appliance) reported(c link.Contact) {
 		a.offer(c.Address, key)
 	}
 	a.cluster.Refused(cluster.Refusal{
-		Node: c.Node, Address: c.Address, Kind: kind, Reason: c.Refusal.Text().In(engine.English, nil), Key: key, Remote: c.Remote.Generation, At: c.At,
+		Node: c.Node, Address: c.Address, Kind: kind, Reason: c.Refusal.Text().In(engine.English, nil), Key: key, Remote: c.Remote.Generation, Primary: c.Remote.Primary, At: c.At,
 	})
 }

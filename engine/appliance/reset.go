@@ -173,6 +173,9 @@ func (r factoryReset) finish(mark, keep string) error {
 			}
 		}
 	}
+	if err := os.RemoveAll(r.o.aside()); err != nil {
+		return fmt.Errorf("remove the copies of the configuration: %w", err)
+	}
 	if err := syncDir(r.o.DataDir); err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (a *appliance) openStore() {
 	id := a.identity.now()
 	a.store = &store{a: a, Cluster: sqlstore.NewCluster(sqlstore.ClusterOptions{
 		Dir: a.o.store(), Node: id.Node, Release: a.o.Release, Logger: a.log.With("module", "clusterdb"),
-		Layer: func(engine.Generation) sqlstore.Layer { return a.link.Raft() },
+		Layer: func(g engine.Generation) sqlstore.Layer { return a.link.RaftOf(g) },
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
@@ -83,6 +83,7 @@ func (a *appliance) startStore(ctx context.Context) error {
 	if err := a.beginOpening(id.Generation); err != nil {
 		return fmt.Errorf("open the cluster database: %w", err)
 	}
+	a.sweep()
 	err := a.store.Open(ctx, id.Generation)
 	if engine.CodeOf(err) == engine.NotFound && id.StoreDir == "" {
 		self := engine.Member{Node: id.Node, Address: a.o.Address, Fingerprint: a.link.Credentials().Fingerprint(), Release: a.o.Release}

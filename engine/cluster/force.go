@@ -64,6 +64,10 @@ func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
 		return engine.ForcePlan{}, engine.Errorf(engine.Unavailable, "this system's own copy of the cluster database cannot be used: %s", servers.Err).
 			With("Primary", "name another peer, whose copy is sound")
 	}
+	if f := s.Fenced(); f != nil && f.Superseded {
+		return engine.ForcePlan{}, engine.Errorf(engine.Conflict, "another primary was named by force already: %s has generation %d", f.Peer, f.Other.Number).
+			With("Primary", "choose that primary here, or run xCommand ForceConfigUpdate")
+	}
 	if err := s.cannotCommit(servers); err != nil {
 		return engine.ForcePlan{}, err
 	}
@@ -115,32 +119,18 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
-// ForceText says a plan in one paragraph; the faces that have room show more.
-func ForceText(p engine.ForcePlan) engine.Text {
-	saved := "-"
+// forceSummary says a plan in one sentence; the faces show all of it.
+func forceSummary(p engine.ForcePlan) string {
+	saved := "never"
 	if !p.Copy.Saved.IsZero() {
 		saved = p.Copy.Saved.UTC().Format("2006-01-02 15:04:05 UTC")
 	}
-	var gone, ahead []string
+	var gone []string
 	for _, q := range p.Unreached {
 		gone = append(gone, q.Address)
 	}
-	for _, q := range p.Reached {
-		if q.Ahead {
-			ahead = append(ahead, q.Address)
-		}
-	}
-	en := fmt.Sprintf("This system goes on alone from revision %d (saved %s) as generation %d. Not reached: %s. What was saved there later is not in it. "+
-		"The old primary %s and every peer that does not follow is kept apart when it returns; its copy stays until ForceConfigUpdate is run there.",
-		p.Copy.Revision, saved, p.Next, strings.Join(gone, " "), p.Primary)
-	ja := fmt.Sprintf("このシステムはリビジョン %d(保存: %s)から世代 %d として単独で続行します。到達できないピア: %s。そこで後から保存された設定は含まれません。"+
-		"旧プライマリ %s と追従しないピアは復帰しても隔離され、そこで ForceConfigUpdate を実行するまでその設定は残ります。",
-		p.Copy.Revision, saved, p.Next, strings.Join(gone, " "), p.Primary)
-	if len(ahead) > 0 {
-		en += " A newer copy is on " + strings.Join(ahead, " ") + ": name that peer instead."
-		ja += " より新しいコピーが " + strings.Join(ahead, " ") + " にあります。そのピアを指定してください。"
-	}
-	return engine.Text{EN: en, JA: ja}
+	return fmt.Sprintf("by force it would go on from revision %d (saved %s) as generation %d, without what was saved later on %s (not reached: %s)",
+		p.Copy.Revision, saved, p.Next, p.Primary, strings.Join(gone, " "))
 }
 
 // forcePrimary is namePrimary without a group that can commit.

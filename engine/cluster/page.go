@@ -213,7 +213,8 @@ func (s *Service) namePrimary(ctx context.Context, page Page, c engine.Clusterin
 			Message: "the configuration primary was not changed: the cluster database cannot commit, since too few of its voters answer",
 			Remedy:  "bring the present primary back, or restore the network to it; if it is lost, name this system by force"}
 		if plan, err := s.ForcePlan(ctx); err == nil {
-			e.Message += ". By force: " + ForceText(plan).EN
+			e.Message += "; " + forceSummary(plan)
+			e.Remedy += ": xCommand ClusterForceShow says what that does, ClusterSave with Force: On does it"
 		}
 		return e
 	}

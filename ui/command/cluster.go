@@ -20,6 +20,7 @@ func (t *Table) clusterEntries() []*Entry {
 	if t.parts.Cluster != nil {
 		out = append(out, t.clusterSave(), t.clusterPeerAdd(), t.restart())
 	}
+	out = append(out, t.forceEntries()...)
 	if t.parts.Trust != nil {
 		out = append(out, t.trustEntries()...)
 	}
@@ -41,7 +42,7 @@ func (t *Table) clusterSave() *Entry {
 		args = append(args, Argument{Name: "Peer" + n, Space: chars(0, 128),
 			Help: engine.Text{EN: "Peer " + n + " address, IP or FQDN", JA: "ピア " + n + " のアドレス(IP または FQDN)"}})
 	}
-	return &Entry{Group: XCommand, Name: "ClusterSave", Role: Administrator, Writes: true, Args: args,
+	return &Entry{Group: XCommand, Name: "ClusterSave", Role: Administrator, Writes: true, Args: t.withForce(args),
 		Help:    engine.Text{EN: "Saves the clustering page of this system; what is not given stays as it is", JA: "このシステムのクラスタリングページを保存します。指定しない項目は変わりません"},
 		Example: `xCommand ClusterSave Name: "cluster.example" Primary: 1 Peer1: "192.0.2.1"`,
 		run: func(ctx context.Context, call Call) (Result, error) {
@@ -131,7 +132,7 @@ func (t *Table) savePage(ctx context.Context, call Call, page engine.Clustering)
 	if err := t.checkBase(ctx, call.Base); err != nil {
 		return Result{}, err
 	}
-	saved, err := t.parts.Cluster.Save(ctx, call.Actor, page)
+	saved, err := t.saver(call)(ctx, call.Actor, page)
 	if err != nil {
 		return Result{}, err
 	}

@@ -99,6 +99,8 @@ type Audited struct {
 // table.
 type Parts struct {
 	Cluster       Cluster
+	Forcing       Forcing
+	Copies        Copies
 	Trust         Trust
 	Certificates  Certificates
 	Registry      *config.Registry
