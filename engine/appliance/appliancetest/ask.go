@@ -102,6 +102,9 @@ func (p *Peer) Refused(format string, args ...any) *engine.Error {
 	return e
 }
 
+// Ask runs a command and returns its answer whole.
+func (p *Peer) Ask(c shell.Call) (shell.Reply, error) { return p.ask(shell.Request{Call: &c}) }
+
 // Call runs a command that carries a body.
 func (p *Peer) Call(name, body string, args map[string]string) (shell.Reply, error) {
 	return p.ask(shell.Request{Call: &shell.Call{Name: name, Body: body, Args: args}, Via: "import"})
