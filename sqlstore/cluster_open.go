@@ -179,7 +179,7 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 	case errors.Is(err, fs.ErrNotExist) && !exists(filepath.Join(dir, raftFile)):
 		return nil, engine.Errorf(engine.NotFound, "there is no cluster database of generation %d (%s) in %s", g.Number, g.ID, dir)
 	case err != nil:
-		return nil, damaged(dir, err)
+		return nil, unopened(dir, err)
 	case record.State == emptying && record.Node == c.o.Node && record.Generation.ID == g.ID:
 		return c.openNew(ctx, g, following)
 	case record.State == founding:
@@ -192,10 +192,7 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 	}
 	s, err := openRaft(ctx, c.o, dir, g)
 	if err != nil {
-		if engine.CodeOf(err) == engine.Unavailable {
-			return nil, err
-		}
-		return nil, damaged(dir, err)
+		return nil, unopened(dir, err)
 	}
 	s.founding = record.Founding
 	if record.State.whole() && s.raft.LastIndex() == 0 {
