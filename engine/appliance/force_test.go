@@ -42,8 +42,8 @@ func forced(t *testing.T, p *appliancetest.Peer, index int) {
 	}
 }
 
-// data runs a command and decodes what it answers.
-func data(t *testing.T, p *appliancetest.Peer, name string, args map[string]string, into any) commands.Result {
+// answered runs a command and decodes what it answers.
+func answered(t *testing.T, p *appliancetest.Peer, name string, args map[string]string, into any) commands.Result {
 	t.Helper()
 	reply, err := p.Ask(shell.Call{Name: name, Args: args})
 	var out struct {
@@ -66,7 +66,7 @@ func data(t *testing.T, p *appliancetest.Peer, name string, args map[string]stri
 func copies(t *testing.T, p *appliancetest.Peer) []engine.SavedCopy {
 	t.Helper()
 	var out []engine.SavedCopy
-	data(t, p, "ConfigurationCopyList", nil, &out)
+	answered(t, p, "ConfigurationCopyList", nil, &out)
 	return out
 }
 
@@ -126,7 +126,7 @@ func TestForcedPrimary(t *testing.T) {
 		}
 	}
 	var plan engine.ForcePlan
-	data(t, b, "ClusterForceShow", nil, &plan)
+	answered(t, b, "ClusterForceShow", nil, &plan)
 	if plan.Copy.Revision != revision || plan.Copy.Saved.IsZero() || plan.Next != 2 || plan.Primary != a.Address ||
 		len(plan.Unreached) != 1 || plan.Unreached[0].Address != a.Address || !plan.Unreached[0].Primary {
 		t.Errorf("the plan is %+v", plan)
@@ -172,7 +172,7 @@ func TestForcedPrimary(t *testing.T) {
 
 	// It is asked first, and then the copy is saved aside.
 	var update engine.UpdatePlan
-	if r := data(t, a, "ForceConfigUpdate", nil, &update); !r.Differs {
+	if r := answered(t, a, "ForceConfigUpdate", nil, &update); !r.Differs {
 		t.Error("nothing differs")
 	}
 	if update.Source != b.Address || update.Beyond != 1 || update.Own.Generation != before || len(update.Differences) == 0 {
@@ -198,7 +198,7 @@ func TestForcedPrimary(t *testing.T) {
 		t.Fatalf("saved aside: %+v", list)
 	}
 	var found []engine.Difference
-	if r := data(t, a, "ConfigurationCopyCompare", map[string]string{"Copy": list[0].Name}, &found); !r.Differs || len(found) == 0 {
+	if r := answered(t, a, "ConfigurationCopyCompare", map[string]string{"Copy": list[0].Name}, &found); !r.Differs || len(found) == 0 {
 		t.Errorf("the copy differs in %v", found)
 	}
 	lines := a.Exec(`xCommand ConfigurationCopyCompare Copy: "%s" Form: Lines`, list[0].Name)
