@@ -118,7 +118,7 @@
 ---@class hexad.finding_fix
 ---@field page? string page of the console
 ---@field set? string item to set
----@field to? string value to set it to, or whom to notify
+---@field to? string the severity to give it, or whom to notify: the line Alarm Notification of the event log names them
 
 ---@class hexad.finding
 ---@field id string id of the catalogue, or of the script's own text
@@ -213,7 +213,7 @@
 
 ---@alias hexad.answer.cluster_peers_changed_type hexad.answer.cluster_peers_changed|nil
 
--- procedure.gate: Before each step of a guided procedure, on the peer that runs it.
+-- procedure.gate: Before each step of a procedure, on the peer that runs it: a guided one, or what an administrator does to the cluster by itself.
 -- accept, wait with seconds and a reason, or reject.
 
 ---@class hexad.input.procedure_gate
@@ -221,13 +221,13 @@
 ---@field revision integer the policy revision that answers
 ---@field self hexad.peer this peer
 ---@field cluster hexad.cluster the cluster as it runs here
----@field procedure string kind of the guided procedure
----@field step string the step
+---@field procedure string what is done: rolling_restart, upgrade; or what an administrator asks for by itself: create_cluster, join_cluster, add_peer, remove_peer, change_primary, tls_mode, factory_reset, restart, import, force_config_update
+---@field step string the step: save, admit, arm, restart, import, force, or one of a guided procedure
 ---@field peer string address of the peer that it is about
 ---@field peers hexad.peer[] the peers that are in, this one among them
----@field restarted string[] addresses that this procedure has restarted so far
+---@field restarted string[] addresses of the peers that started after the last change
 ---@field since_change_s integer seconds since the last change of the configuration, -1 when unknown
----@field since_restart_s integer seconds since that peer's last restart, -1 when unknown
+---@field since_restart_s integer seconds since the last restart of any peer, -1 when unknown
 
 ---@class hexad.answer.procedure_gate
 ---@field action "accept"|"wait"|"reject" what to do
@@ -236,7 +236,7 @@
 
 ---@alias hexad.answer.procedure_gate_type hexad.answer.procedure_gate|nil
 
--- capacity.limit: On every peer when members or licences change.
+-- capacity.limit: On every peer, when members, whether they answer, their sizes, licences or the rules change.
 -- What the cluster can carry.
 
 ---@class hexad.capacity_peer
@@ -252,7 +252,7 @@
 ---@field self hexad.peer this peer
 ---@field cluster hexad.cluster the cluster as it runs here
 ---@field peers hexad.capacity_peer[] the peers
----@field licences table<string, integer> licences of the cluster by kind; unlimited ones are not in it
+---@field licences table<string, integer> licences of the cluster by kind, those of a lost peer for 14 days; unlimited ones are not in it
 
 ---@class hexad.answer.capacity_limit
 ---@field calls number calls that the cluster can carry
@@ -449,7 +449,7 @@
 
 ---@alias hexad.answer.bandwidth_admit_type hexad.answer.bandwidth_admit|nil
 
--- alarm.react: On the primary when an alarm is raised, lowered or acknowledged.
+-- alarm.react: On the primary, when an alarm of any peer is raised, lowered or acknowledged, when the time is over until which it was expected, and when the rules change. A peer without the primary for 10 s asks about its own alarms.
 -- A list of acts: notify, severity, expect, suggest.
 
 ---@class hexad.alarm
@@ -463,7 +463,7 @@
 
 ---@class hexad.procedure
 ---@field kind string its kind
----@field step string the step
+---@field step string the step: save, admit, arm, restart, import, force, or one of a guided procedure
 ---@field peer string address of the peer that it is about
 ---@field peers string[] addresses of the peers that it touches
 ---@field started integer when it began, unix seconds
@@ -475,14 +475,14 @@
 ---@field cluster hexad.cluster the cluster as it runs here
 ---@field event "raised"|"lowered"|"acknowledged" what happened to the alarm
 ---@field alarm hexad.alarm the alarm
----@field procedure? hexad.procedure the guided procedure that runs; nil for none
+---@field procedure? hexad.procedure what was begun last on any peer, within ten minutes; nil for nothing
 
 ---@class hexad.answer.alarm_react
 ---@field act "notify"|"severity"|"expect"|"suggest" what to do with the alarm
----@field for_s? number for how many seconds it is expected
----@field procedure? string guided procedure to suggest
+---@field for_s? number for how many seconds it is expected: listed, and calling nobody
+---@field procedure? string what to suggest beside the remedy: a procedure such as restart or force_config_update, or words of your own
 ---@field reason? string why, as a code of your own
----@field to? string value to set it to, or whom to notify
+---@field to? string the severity to give it, or whom to notify: the line Alarm Notification of the event log names them
 
 ---@alias hexad.answer.alarm_react_type hexad.answer.alarm_react[]|nil
 
