@@ -117,6 +117,23 @@ func TestBrowser(t *testing.T) {
 	}
 	do(t, ctx, "it is repaired and its tests pass", chromedp.Click(chromedp.CSS("button[value=test]")), sees("#result h2", "3 passed, 0 failed"), sees("table.source tr.ran .mark", "✓"))
 	do(t, ctx, "save it", chromedp.Click(chromedp.CSS("button[value=save]")), sees(".notice", "Saved as a draft"))
+	archive := filepath.Join(t.TempDir(), "policies-revision-9.tar")
+	if err := os.WriteFile(archive, []byte("archive of 9"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	choose, send := chromedp.SetUploadFiles(chromedp.CSS("#archive"), []string{archive}), chromedp.Click(chromedp.CSS("form[action='/policies/import'] button"))
+	do(t, ctx, "an archive of a stranger is refused", chromedp.Navigate(base+"/policies/revisions"), choose, send, sees("main", foreign))
+	do(t, ctx, "and taken when its signer is named", choose, chromedp.SetValue(chromedp.CSS("#trust"), foreign), send, sees(".notice", "Imported"), sees("a code", "brought"))
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[string](`fetch(document.querySelector("a[href='/policies/archive?revision=3']").href).then(r => r.text())`, chromedp.EvalAwaitPromise))
+	if err != nil || got != "archive of 3" {
+		t.Errorf("the file of revision 3 is %q, %v", got, err)
+	}
+	do(t, ctx, "four eyes approve", chromedp.Click(chromedp.CSS("input[name=four_eyes]")), chromedp.Click(chromedp.CSS("button[value=activate]")), sees(".notice", "active on every peer"))
+	if call, ran := a.called(t.Context(), "PolicyActivate"); !ran || call.Args["FourEyes"] != "True" {
+		t.Errorf("the tick ran %+v", call)
+	}
+	do(t, ctx, "the same in Japanese", chromedp.Click(chromedp.CSS("button[value=ja]")), sees("h2", "アーカイブを取り込む"), sees("label", "二者承認"),
+		chromedp.Click(chromedp.CSS("button[value=en]")), sees("h2", "Bring in an archive"))
 	do(t, ctx, "back to SQL", chromedp.Navigate(base+"/sql?statement=SELECT+1"), sees("table.data td", "branch <b>"))
 	do(t, ctx, "switch the language", chromedp.Click(chromedp.CSS("button[value=ja]")), sees("h2", "結果"), sees("nav.pages a", "クラスタリング"))
 	errors := ask[[]string](t, ctx, `[...document.querySelectorAll("[style],script:not([src]),style")].map(e => e.outerHTML.slice(0, 80))`)

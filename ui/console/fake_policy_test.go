@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"time"
@@ -40,6 +41,7 @@ type rules struct {
 	past    []policy.Past
 	put     []string // names of new drafts
 	fail    bool     // every policy command fails
+	eyes    bool     // four eyes are configured
 }
 
 func newRules() rules {
@@ -68,7 +70,7 @@ func (a *appliance) policyCommand(call command.Call) (command.Result, error) {
 	case "PolicyList":
 		data = a.listed()
 	case "PolicyStatus":
-		data = policy.Watched{Active: engine.PolicyRevision{Number: 3}, Scripts: []policy.ScriptStatus{{Script: "site_rule", Failures: 2}}, Peers: a.peersPolicies()}
+		data = policy.Watched{FourEyes: a.rules.eyes, Active: engine.PolicyRevision{Number: 3}, Scripts: []policy.ScriptStatus{{Script: "site_rule", Failures: 2}}, Peers: a.peersPolicies()}
 	case "PolicyShow":
 		return a.shown(call)
 	case "PolicyDiff":
@@ -99,12 +101,31 @@ func (a *appliance) policyCommand(call command.Call) (command.Result, error) {
 		data = a.rules.tables
 	case "PolicyDataSet":
 		a.rules.tables.Next[call.Args["Table"]][call.Args["Key"]] = call.Args["Value"]
+	case "PolicyExport":
+		data = map[string]any{"archive": []byte("archive of " + call.Args["Revision"])}
+	case "PolicyImport":
+		return a.imported(call)
 	case "PolicyWaivers":
 		data = a.rules.waivers
 	case "PolicyUnwaive":
 		a.rules.waivers = nil
 	}
 	return command.Result{Data: data}, nil
+}
+
+// foreign is the fingerprint of a signer that the fake's cluster does not know.
+const foreign = "SHA256:strange"
+
+func (a *appliance) imported(call command.Call) (command.Result, error) {
+	archive, err := base64.StdEncoding.DecodeString(call.Body)
+	if err != nil || !strings.HasPrefix(string(archive), "archive of ") {
+		return command.Result{}, engine.Errorf(engine.Invalid, "the archive cannot be read").With("", "export it again")
+	}
+	if string(archive) == "archive of 9" && call.Args["Trust"] != foreign {
+		return command.Result{}, engine.Errorf(engine.Denied, "the archive is signed by a key that is no peer's of this cluster: "+foreign).With("Trust", "compare the fingerprint")
+	}
+	a.rules.put = append(a.rules.put, "brought")
+	return command.Result{Data: policy.Imported{From: 3, Known: call.Args["Trust"] == ""}}, nil
 }
 
 func (a *appliance) listed() any {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -52,7 +53,11 @@ func (s *Server) headers(next echo.HandlerFunc) echo.HandlerFunc {
 func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
-		r.Body = http.MaxBytesReader(c.Response(), r.Body, maxBody)
+		most := int64(maxBody)
+		if slices.Contains(archivePaths, r.URL.Path) {
+			most = maxArchive * 4 / 3 // the interface for programs takes it as text
+		}
+		r.Body = http.MaxBytesReader(c.Response(), r.Body, most)
 		if r.URL.Path != "/live" {
 			ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 			defer cancel()

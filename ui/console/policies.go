@@ -61,15 +61,19 @@ func (s *Server) askPolicy(c echo.Context, into any, name string, args map[strin
 	return decode(result.Data, into)
 }
 
-// runWith runs a command that takes a body beside its arguments.
+// runWith runs a command that takes a body in JSON beside its arguments.
 func (s *Server) runWith(c echo.Context, name string, args map[string]string, body any) (command.Result, error) {
-	in := c.Get(who).(signedIn)
-	r := c.Request()
 	text, err := json.Marshal(body)
 	if err != nil {
 		return command.Result{}, err
 	}
-	return s.options.Runner.Run(r.Context(), command.Call{Name: name, Args: args, Role: in.Role, Body: string(text),
+	return s.runBody(c, name, args, string(text))
+}
+
+func (s *Server) runBody(c echo.Context, name string, args map[string]string, body string) (command.Result, error) {
+	in := c.Get(who).(signedIn)
+	r := c.Request()
+	return s.options.Runner.Run(r.Context(), command.Call{Name: name, Args: args, Role: in.Role, Body: body,
 		Language: languageOf(r), Actor: engine.Actor{User: in.Session.User, Via: "web", Source: r.RemoteAddr}})
 }
 
@@ -83,6 +87,8 @@ func (s *Server) policyRoutes(in *echo.Group) {
 	in.POST("/policies/edit", s.edit)
 	in.GET("/policies/revisions", s.revisionsPage)
 	in.POST("/policies/revisions", s.changeRevision)
+	in.GET("/policies/archive", s.exportRevision)
+	in.POST("/policies/import", s.importArchive)
 	in.GET("/policies/decisions", s.decisionsPage)
 	in.GET("/policies/decision", s.decisionPage)
 	in.GET("/policies/data", s.tablesPage)

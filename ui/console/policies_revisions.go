@@ -23,6 +23,8 @@ type RevisionsPage struct {
 	Active    int64
 	Before    int64 // the revision that was active before, -1 for none
 	Comment   string
+	Trust     string // the fingerprint typed for an import
+	FourEyes  bool   // the configuration asks for them
 	DryRun    *policy.DryRun
 	Since     string
 }
@@ -94,6 +96,11 @@ func (s *Server) revisions(c echo.Context) (RevisionsPage, error) {
 			}
 		}
 	}
+	var status policy.Watched
+	if err := s.askPolicy(c, &status, "PolicyStatus", nil); err != nil {
+		return p, err
+	}
+	p.FourEyes = status.FourEyes
 	err := s.drafted(c, &p)
 	p.Held = p.Staged != nil && p.Data == 0 && len(p.Drafts) > 0 && !slices.ContainsFunc(p.Drafts, func(l policy.Listed) bool {
 		return !slices.ContainsFunc(p.Staged.Items, func(i engine.PolicyItem) bool { return i.Name == l.Name && i.SHA256 == l.Draft })
@@ -146,6 +153,9 @@ func (s *Server) changeRevision(c echo.Context) error {
 		args["Revision"] = form.Get("revision")
 		if mode := form.Get("mode"); mode != "" {
 			args["Mode"] = mode
+		}
+		if form.Get("four_eyes") != "" {
+			args["FourEyes"] = "True"
 		}
 	case "rollback":
 		name, notice = "PolicyRollback", "policy_rolled_back"

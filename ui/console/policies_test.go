@@ -1,6 +1,9 @@
 package console_test
 
 import (
+	"bytes"
+	"errors"
+	"mime/multipart"
 	"net/http"
 	"strings"
 	"testing"
@@ -146,6 +149,103 @@ func TestRevisionsComeAndGo(t *testing.T) {
 	if status, _ := c.post("/policies/revisions", "do", "explode"); status != http.StatusUnprocessableEntity {
 		t.Errorf("an unknown button: status %d", status)
 	}
+}
+
+// upload sends the file of the form "bring in an archive".
+func (c *client) upload(text, trust string) (int, string) {
+	c.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	if text != "" {
+		f, err := w.CreateFormFile("archive", "policies.tar")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(text)); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.WriteField("trust", trust), w.Close()); err != nil {
+		c.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.base+"/policies/import", &body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", w.FormDataContentType())
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	res, page := c.do(r)
+	return res.StatusCode, page
+}
+
+// A revision goes out as a file and comes in as drafts; a stranger's signature
+// has to be named.
+func TestRevisionsGoOutAndComeIn(t *testing.T) {
+	t.Parallel()
+	a := newAppliance()
+	c := signedIn(t, start(t, a), "admin")
+	_, body := c.get("/policies/revisions")
+	holds(t, body, `href="/policies/archive?revision=2"`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.base+"/policies/archive?revision=2", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, archive := c.do(r)
+	if res.StatusCode != http.StatusOK || archive != "archive of 2" || res.Header.Get("Content-Disposition") != `attachment; filename="policies-revision-2.tar"` {
+		t.Errorf("exported %d %v %q", res.StatusCode, res.Header, archive)
+	}
+	status, body := c.upload(archive, "")
+	if status != http.StatusOK {
+		t.Errorf("imported: status %d", status)
+	}
+	holds(t, body, "drafts until the next revision")
+	holds(t, body, "brought")
+	if call, ran := a.called(t.Context(), "PolicyImport"); !ran || len(call.Args) != 0 {
+		t.Errorf("importing ran %+v", call)
+	}
+	for _, tt := range []struct {
+		text, trust string
+		status      int
+		says        string
+	}{
+		{"archive of 9", "", http.StatusForbidden, foreign},
+		{"archive of 9", "SHA256:wrong", http.StatusForbidden, `value="SHA256:wrong"`},
+		{"archive of 9", " " + foreign + " ", http.StatusOK, "drafts until the next revision"},
+		{"something else", "", http.StatusUnprocessableEntity, "the archive cannot be read"},
+		{"", "", http.StatusUnprocessableEntity, "Choose the file"},
+		{"archive of " + strings.Repeat("x", 3<<20), "", http.StatusOK, "drafts until the next revision"},
+	} {
+		status, body := c.upload(tt.text, tt.trust)
+		if status != tt.status {
+			t.Errorf("%.20s, trust %q: status %d, want %d", tt.text, tt.trust, status, tt.status)
+		}
+		holds(t, body, tt.says)
+	}
+	if status, _ := c.post("/policies/import", "trust", "x"); status != http.StatusUnprocessableEntity {
+		t.Errorf("a form without a file: status %d", status)
+	}
+	auditor := signedIn(t, c.base, "auditor")
+	_, body = auditor.get("/policies/revisions")
+	holds(t, body, `href="/policies/archive?revision=3"`)
+	if strings.Contains(body, `action="/policies/import"`) {
+		t.Error("an auditor is offered to bring in an archive")
+	}
+}
+
+func TestFourEyesAreAsked(t *testing.T) {
+	t.Parallel()
+	a := newAppliance()
+	c := signedIn(t, start(t, a), "admin")
+	_, body := c.get("/policies/revisions")
+	holds(t, body, `name="four_eyes" value="on">`)
+	c.post("/policies/revisions", "do", "activate", "revision", "5", "four_eyes", "on")
+	if call, ran := a.called(t.Context(), "PolicyActivate"); !ran || call.Args["FourEyes"] != "True" {
+		t.Errorf("with four eyes ran %+v", call)
+	}
+	a.change(func() { a.rules.eyes = true })
+	_, body = c.get("/policies/revisions")
+	holds(t, body, `name="four_eyes" value="on" checked disabled>`)
+	holds(t, body, "The configuration asks for four eyes")
 }
 
 func TestDecisionsAreExplained(t *testing.T) {
