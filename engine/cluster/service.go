@@ -21,7 +21,7 @@ type Service struct {
 	// refusals tells that a member of another generation was met.
 	refusals chan struct{}
 
-	saving sync.Mutex // one save or admission at a time
+	saving turn // one save or admission at a time
 
 	mu       sync.Mutex
 	page     Page
@@ -74,7 +74,7 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{},
+		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{},
 		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
@@ -268,6 +268,13 @@ func (s *Service) notify() {
 		signal(ch)
 	}
 }
+
+// turn lets one in at a time. It is a channel and not a mutex: who is in waits
+// for other peers, and a mutex is for what takes no time.
+type turn chan struct{}
+
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }
 
 // signal wakes the receiver of ch once.
 func signal(ch chan struct{}) {
