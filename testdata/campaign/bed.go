@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,13 +22,15 @@ const clusterName = "cluster.example"
 
 // bed is a formed cluster of six in a lab, with everything that faults need.
 type bed struct {
-	run      *Run
-	lab      *lab
-	names    *names
-	peers    []*peer
-	settable bool // the peers' wall clocks can be set
-	canaries []string
-	hunger   *hunger
+	run       *Run
+	lab       *lab
+	names     *names
+	peers     []*peer
+	settable  bool // the peers' wall clocks can be set
+	canaries  []string
+	hunger    *hunger
+	order     []int // the peers in the order of every peer list
+	authority *authority
 }
 
 // newBed makes the lab and forms the cluster. close gives everything back, also
@@ -50,6 +53,9 @@ func newBed(ctx context.Context, r *Run, tags ...string) (*bed, error) {
 		b.peers = append(b.peers, p)
 	}
 	if b.names, err = serveNames(ctx, b.lab, b.peers); err != nil {
+		return b, err
+	}
+	if b.authority, err = newAuthority(); err != nil {
 		return b, err
 	}
 	return b, b.form(ctx)
@@ -104,13 +110,14 @@ func each(peers []*peer, do func(*peer) error) error {
 	return errors.Join(problems...)
 }
 
-// page is the command that saves a whole clustering page.
-func page(primary int, peers []*peer) string {
-	line := fmt.Sprintf(`xCommand ClusterSave Name: "%s" Primary: %d IPVersion: IPv4 TLSMode: Permissive`, clusterName, primary)
+// page is the command that saves a whole clustering page: the peers in order,
+// with one of them as the primary.
+func (b *bed) page(primary int) string {
+	line := fmt.Sprintf(`xCommand ClusterSave Name: "%s" Primary: %d IPVersion: IPv4 TLSMode: Permissive`, clusterName, slices.Index(b.order, primary)+1)
 	for i := range peerCount {
 		address := ""
-		if i < len(peers) {
-			address = peers[i].fqdn()
+		if i < len(b.order) {
+			address = b.peers[b.order[i]-1].fqdn()
 		}
 		line += fmt.Sprintf(` Peer%d: "%s"`, i+1, address)
 	}
@@ -124,16 +131,21 @@ func (b *bed) form(ctx context.Context) error {
 		return err
 	}
 	first := b.peers[0]
-	if err := b.save(ctx, first, page(1, b.peers[:1]), true); err != nil {
+	b.order = []int{1}
+	if err := b.save(ctx, first, b.page(1), true); err != nil {
 		return err
 	}
-	if err := b.save(ctx, first, page(1, b.peers), false); err != nil {
+	b.order = append(b.order, others(b.order)...)
+	if err := b.save(ctx, first, b.page(1), false); err != nil {
 		return err
 	}
-	if err := each(b.peers[1:], func(p *peer) error { return b.save(ctx, p, page(1, b.peers), true) }); err != nil {
+	if err := each(b.peers[1:], func(p *peer) error { return b.save(ctx, p, b.page(1), true) }); err != nil {
 		return err
 	}
-	return b.ready(ctx, 90*time.Second)
+	if err := b.ready(ctx, 90*time.Second); err != nil {
+		return err
+	}
+	return each(b.peers, func(p *peer) error { return b.trust(ctx, p) })
 }
 
 // prepare starts a peer that has never run and gives it its names.
@@ -177,6 +189,14 @@ func (b *bed) save(ctx context.Context, p *peer, line string, restart bool) erro
 		return nil
 	}
 	return p.restart(ctx)
+}
+
+// trust makes a peer trust the lab's certificate authority.
+func (b *bed) trust(ctx context.Context, p *peer) error {
+	a := p.administrator(30 * time.Second)
+	defer a.close()
+	_, err := a.call(ctx, "TrustListSet", b.authority.root(), nil)
+	return err
 }
 
 // restart restarts a peer by its command and waits until the new process answers.

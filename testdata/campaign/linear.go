@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -30,8 +29,8 @@ type linear struct {
 
 	mu      sync.Mutex
 	round   [registers]int
-	ops     map[int][]porcupine.Operation // by round*registers + register
-	refused map[string]bool               // values that surely were not saved
+	ops     map[history][]porcupine.Operation
+	refused map[string]bool // values that surely were not saved
 }
 
 // operation is the input: a save of Value, or a read.
@@ -41,24 +40,26 @@ type operation struct {
 }
 
 func newLinear() *linear {
-	return &linear{began: time.Now(), ops: map[int][]porcupine.Operation{}, refused: map[string]bool{}}
+	return &linear{began: time.Now(), ops: map[history][]porcupine.Operation{}, refused: map[string]bool{}}
 }
 
-// key is the zone whose item register n uses now.
-func (l *linear) key(n int) int {
+// at is the history that register n is recorded in now.
+func (l *linear) at(n int) history {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.ops[l.round[n]*registers+n]) >= opsPerKey {
+	h := history(l.round[n]*registers + n)
+	if len(l.ops[h]) >= opsPerKey {
 		l.round[n]++
+		h += registers
 	}
-	return registerZone + (l.round[n]*registers+n)%registerZones
+	return h
 }
 
-// history is the number of the history that the zone belongs to now.
-func (l *linear) history(key int) int {
-	n := (key - registerZone) % registers
-	return l.round[n]*registers + n
-}
+// history numbers what is judged together: one item for a time.
+type history int
+
+// zone is the zone whose item a history is about.
+func (h history) zone() int { return registerZone + int(h)%registerZones }
 
 // renew begins new histories: what is read next may be anything that was saved.
 func (l *linear) renew() {
@@ -78,7 +79,7 @@ func (l *linear) refuse(value string) {
 
 // write records a save by do. One whose outcome is unknown may take effect at
 // any later time; one that was refused, never.
-func (l *linear) write(client, key int, value string, do func() error) {
+func (l *linear) write(client int, h history, value string, do func() error) {
 	l.still.RLock()
 	defer l.still.RUnlock()
 	call := time.Since(l.began).Nanoseconds()
@@ -91,13 +92,13 @@ func (l *linear) write(client, key int, value string, do func() error) {
 	if err != nil {
 		end = forever
 	}
-	l.add(key, porcupine.Operation{ClientId: client, Input: operation{Save: true, Value: value}, Call: call, Output: "", Return: end})
+	l.add(h, porcupine.Operation{ClientId: client, Input: operation{Save: true, Value: value}, Call: call, Output: "", Return: end})
 }
 
 const forever = int64(1) << 62
 
 // read records a read by do; one that got no answer says nothing.
-func (l *linear) read(_ context.Context, client, key int, do func() (string, error)) {
+func (l *linear) read(client int, h history, do func() (string, error)) {
 	l.still.RLock()
 	defer l.still.RUnlock()
 	call := time.Since(l.began).Nanoseconds()
@@ -105,16 +106,13 @@ func (l *linear) read(_ context.Context, client, key int, do func() (string, err
 	if err != nil {
 		return
 	}
-	l.add(key, porcupine.Operation{ClientId: client, Input: operation{}, Call: call, Output: got, Return: time.Since(l.began).Nanoseconds()})
+	l.add(h, porcupine.Operation{ClientId: client, Input: operation{}, Call: call, Output: got, Return: time.Since(l.began).Nanoseconds()})
 }
 
-func (l *linear) add(key int, op porcupine.Operation) {
+func (l *linear) add(h history, op porcupine.Operation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	h := l.history(key)
-	if (key-registerZone)%registerZones == h%registerZones { // else its history ended while it was on its way
-		l.ops[h] = append(l.ops[h], op)
-	}
+	l.ops[h] = append(l.ops[h], op)
 }
 
 // register is an item: a read gives the last save, the first read of a history
@@ -157,7 +155,7 @@ func (l *linear) check(made func(value string) bool, patience time.Duration) (op
 		ops += len(list)
 		switch porcupine.CheckOperationsTimeout(register, list, patience) {
 		case porcupine.Illegal:
-			broken = append(broken, fmt.Sprintf("history %d of %s (%d operations)", h, item(registerZone+h%registerZones), len(list)))
+			broken = append(broken, fmt.Sprintf("history %d of %s (%d operations)", h, item(h.zone()), len(list)))
 		case porcupine.Unknown:
 			undecided++
 		}

@@ -245,18 +245,19 @@ func (l *load) register(ctx context.Context, n int) {
 	r := rand.New(rand.NewPCG(l.bed.run.Seed, uint64(n)))
 	c := &at{}
 	for seq := 1; ctx.Err() == nil; seq++ {
-		key := l.linear.key(n % registers)
+		h := l.linear.at(n % registers)
+		path := item(h.zone())
 		if r.IntN(3) > 0 { // reads are cheap
-			l.linear.read(ctx, n, key, func() (string, error) { return read(ctx, l.here(c), item(key)) })
+			l.linear.read(n, h, func() (string, error) { return read(ctx, l.here(c), path) })
 			select {
 			case <-ctx.Done():
 			case <-time.After(20 * time.Millisecond):
 			}
 			continue
 		}
-		value := fmt.Sprintf("reg%02d-%02d-%08d", key, n, seq)
-		l.linear.write(n, key, value, func() error {
-			_, err := l.attempt(ctx, c, save{Path: item(key), Value: value})
+		value := fmt.Sprintf("reg%02d-%02d-%08d", h, n, seq)
+		l.linear.write(n, h, value, func() error {
+			_, err := l.attempt(ctx, c, save{Path: path, Value: value})
 			return err
 		})
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -166,13 +167,15 @@ func (p *peer) answers(ctx context.Context, patience time.Duration) error {
 	})
 }
 
-// setSkew sets how far the wall clock of the peer's processes is off.
+// setSkew sets how far the wall clock of the peer's processes is off. They have
+// the file mapped: it is written in place.
 func (p *peer) setSkew(by time.Duration) error {
-	fresh := p.skew + ".new"
-	if err := os.WriteFile(fresh, fmt.Appendf(nil, "%d", int64(by.Seconds())), 0o600); err != nil {
+	f, err := os.OpenFile(p.skew, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
 		return err
 	}
-	return os.Rename(fresh, p.skew)
+	_, err = f.Write(binary.NativeEndian.AppendUint64(nil, uint64(int64(by.Seconds()))))
+	return errors.Join(err, f.Close())
 }
 
 // waitFor looks until ready says nothing.
