@@ -44,7 +44,7 @@ func openCopy(ctx context.Context, dir string) *lastCopy {
 	indexes := copiesIn(dir)
 	for _, index := range slices.Backward(indexes) {
 		path := copyPath(dir, index)
-		if checkDatabase(ctx, path) != nil {
+		if soundCopy(ctx, path) != nil {
 			continue
 		}
 		db, err := sql.Open("sqlite", fileURI(path)+"?mode=ro&immutable=1&_pragma=query_only(1)")
@@ -169,6 +169,9 @@ func (s *raftStore) backup(w io.Writer) error {
 func (s *raftStore) keep() error {
 	s.copying.Lock()
 	defer s.copying.Unlock()
+	if err := s.seal(); err != nil {
+		return err
+	}
 	index := s.store.DBAppliedIndex() // what the backup has, at least
 	if index <= s.copied || s.behindCopy() != nil {
 		return nil
@@ -179,22 +182,39 @@ func (s *raftStore) keep() error {
 	}
 	defer os.Remove(f.Name())
 	err = s.backup(f)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err = errors.Join(err, syncFile(f), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), copyPath(s.dir, index)); err != nil {
+	sum, err := fileSum(f.Name())
+	if err != nil {
+		return err
+	}
+	path := copyPath(s.dir, index)
+	if err := writeKept(path+copyNoteSuffix, []byte(jsonText(s.note(index, sum))+"\n")); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if err := syncDirectory(s.dir); err != nil {
 		return err
 	}
 	s.copied = index
-	if err := syncDir(s.dir); err != nil {
-		return err
-	}
 	for _, old := range copiesIn(s.dir) {
 		if old < index {
 			os.Remove(copyPath(s.dir, old)) // one that stays is only in the way of the disk
+			os.Remove(copyPath(s.dir, old) + copyNoteSuffix)
 		}
 	}
 	return nil
+}
+
+// writeKept writes a small file beside a copy, as the copy is written.
+func writeKept(path string, text []byte) error {
+	if synced {
+		return writeSynced(path, text, 0o600)
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 // keepCopies makes a copy after changes until the store closes.
@@ -210,17 +230,28 @@ func (c *Cluster) keepCopies(s *raftStore) {
 		}
 		if err := s.keep(); err != nil {
 			c.o.Logger.Warn("no copy of the cluster database made", "error", err)
+			continue
+		}
+		if s.snapshotDue(1) {
+			if err := s.snapshot(); err != nil {
+				c.o.Logger.Warn("no snapshot of the cluster database made", "error", err)
+			}
 		}
 	}
 }
 
 // awaitQuiet waits until it is time for a copy; false when the store closes.
 func (s *raftStore) awaitQuiet() bool {
-	latest, quiet := time.NewTimer(copyLatest), time.NewTimer(copyQuiet)
+	latest, quiet, look := time.NewTimer(copyLatest), time.NewTimer(copyQuiet), time.NewTicker(hurryEvery)
 	defer latest.Stop()
 	defer quiet.Stop()
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			if s.snapshotDue(snapshotHurry) || s.unsealed() {
+				return true
+			}
 		case <-s.dirty:
 			quiet.Reset(copyQuiet)
 		case <-quiet.C:

@@ -208,6 +208,9 @@ func checkDatabase(ctx context.Context, path string) error {
 // syncTree puts everything on the file system of dir on disk: rqlite renames
 // snapshots into place without a sync.
 func syncTree(dir string) error {
+	if !synced {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return fileError("sync the cluster database", err)

@@ -24,13 +24,6 @@ import (
 	"hexad/engine"
 )
 
-// When rqlite snapshots by itself, and how large its WAL may become.
-const (
-	snapshotThreshold = 8192
-	snapshotInterval  = 10 * time.Second
-	snapshotWALSize   = 4 << 20
-)
-
 // The files of rqlite in the directory of a store.
 const (
 	raftFile     = "raft.db"
@@ -76,6 +69,9 @@ type raftStore struct {
 	copied  uint64        // index of the newest copy
 	dirty   chan struct{} // there are changes to copy
 	news    chan struct{} // there are changes for the journal
+
+	snapshotted uint64 // index of the last snapshot; with copying
+	sealed      string // ID of the snapshot that is known to be on disk; with copying
 }
 
 // openRaft opens the store in dir, whatever is in it; an empty directory
@@ -105,6 +101,20 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	if err := wholeLog(filepath.Join(s.dir, raftFile)); err != nil {
 		return err
 	}
+	if s.sealed, err = soundSnapshot(s.dir); err != nil {
+		if lost := mend(context.Background(), s.dir); lost != nil {
+			o.Logger.Warn("the snapshot of the cluster database is not trusted and cannot be replaced", "because", err, "and", lost)
+			s.sealed = ""
+			if id := newestSnapshot(s.dir); id == "" {
+				return err
+			} else if unsound := checkDatabase(context.Background(), filepath.Join(s.dir, snapshotDir, id+".db")); unsound != nil {
+				return errors.Join(err, unsound)
+			}
+		} else {
+			o.Logger.Warn("the snapshot of the cluster database was replaced by one made of the newest copy", "because", err)
+			s.sealed = newestSnapshot(s.dir)
+		}
+	}
 	// bbolt panics on some damaged files instead of returning an error, and maps
 	// them into memory: what is not there is a fault.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -123,9 +133,9 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	s.store.HeartbeatTimeout = o.Timers.Heartbeat + hurryBy
 	s.store.ElectionTimeout = o.Timers.Election + hurryBy // it must not be shorter
 	s.store.LeaderLeaseTimeout = o.Timers.Lease
-	s.store.SnapshotThreshold = snapshotThreshold
-	s.store.SnapshotInterval = snapshotInterval
-	s.store.SnapshotThresholdWALSize = snapshotWALSize
+	s.store.SnapshotThreshold = neverSnapshot // see cluster_snapshot.go
+	s.store.SnapshotInterval = time.Hour
+	s.store.SnapshotThresholdWALSize = 0
 	if err := s.store.Open(); err != nil {
 		return err
 	}
@@ -136,6 +146,12 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	s.raft, s.nudges = handle, watchReplication(handle)
 	pace(handle, o.Timers)
 	s.last = handle.LastIndex()
+	if shots, err := os.ReadDir(filepath.Join(s.dir, snapshotDir)); err == nil && len(shots) > 0 {
+		var p position
+		if _, err := fmt.Sscanf(newestSnapshot(s.dir), "%d-%d-", &p.term, &p.index); err == nil {
+			s.snapshotted = p.index
+		}
+	}
 	return nil
 }
 

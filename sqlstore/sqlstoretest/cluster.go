@@ -166,6 +166,12 @@ func (g *Group) Restart(p *Peer) {
 	if err := p.Close(); err != nil {
 		g.t.Fatalf("%s: close: %v", p.Node, err)
 	}
+	g.Reopen(p, generation)
+}
+
+// Reopen opens the store of a peer that was closed.
+func (g *Group) Reopen(p *Peer, generation engine.Generation) {
+	g.t.Helper()
 	g.connect(p)
 	if err := p.Open(g.t.Context(), generation); err != nil {
 		g.t.Fatalf("%s: open: %v", p.Node, err)
