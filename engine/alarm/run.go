@@ -40,7 +40,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 // expire lowers alarms whose time has come.
 func (t *Tracker) expire(ctx context.Context) {
 	for {
-		next := t.lowerDue(millis(time.Now()))
+		next := t.lowerDue(time.Now())
 		t.flush()
 		if !pause(ctx, t.wakeTimer, next) {
 			return

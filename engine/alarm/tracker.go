@@ -89,7 +89,8 @@ type name struct {
 //
 // holders are the sources that say that it holds ("" for Raise and Set,
 // restored for an alarm that only the store knows of). lowerAt is when it will
-// be lowered unless something holds it again.
+// be lowered unless something holds it again; it has the monotonic reading, so
+// that setting the clock neither delays that nor hastens it.
 type state struct {
 	alarm   engine.RaisedAlarm
 	holders map[string]bool
@@ -145,7 +146,7 @@ func (t *Tracker) Open(ctx context.Context) error {
 		}
 		a.State, a.First, a.Last, a.Count = engine.AlarmNew, now, now, 1
 		a.Acknowledged, a.Comment = "", ""
-		t.raised[n] = &state{alarm: a, holders: map[string]bool{restored: true}, lowerAt: now.Add(t.grace)}
+		t.raised[n] = &state{alarm: a, holders: map[string]bool{restored: true}, lowerAt: time.Now().Add(t.grace)}
 		t.changed(n)
 	}
 	wake(t.wakeTimer)
@@ -235,7 +236,7 @@ func (t *Tracker) hold(n name, source string, params map[string]string, again bo
 	s := t.raised[n]
 	if s == nil {
 		if t.raise(kind, n, source, params, now) && quiets[n.id] > 0 {
-			t.raised[n].lowerAt = now.Add(quiets[n.id])
+			t.raised[n].lowerAt = time.Now().Add(quiets[n.id])
 			wake(t.wakeTimer)
 		}
 		return
@@ -245,7 +246,7 @@ func (t *Tracker) hold(n name, source string, params map[string]string, again bo
 	s.holders[source] = true
 	s.lowerAt = time.Time{}
 	if quiet := quiets[n.id]; quiet > 0 {
-		s.lowerAt = now.Add(quiet)
+		s.lowerAt = time.Now().Add(quiet)
 	}
 	if params = clamp(params); !maps.Equal(params, s.alarm.Params) {
 		s.alarm.Params = params
@@ -296,7 +297,7 @@ func (t *Tracker) release(n name, source string) {
 		t.lower(n)
 		return
 	}
-	s.lowerAt = millis(time.Now()).Add(hold)
+	s.lowerAt = time.Now().Add(hold)
 	wake(t.wakeTimer)
 }
 
