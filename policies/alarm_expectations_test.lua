@@ -33,6 +33,16 @@ function test_peers_that_the_procedure_does_not_touch()
   expect.equal(evaluate(c)[1].act, "expect")
 end
 
+function test_the_others_miss_the_peer_that_restarts()
+  expect.equal(#restarting({ peer = "192.0.2.1", params = { peers = "192.0.2.2" } }), 1)
+  expect.equal(#restarting({ peer = "192.0.2.1" }), 1)
+end
+
+function test_another_peer_that_is_lost_meanwhile()
+  expect.equal(restarting({ peer = "192.0.2.1", params = { peers = "192.0.2.2 192.0.2.3" } }), nil)
+  expect.traced("another_peer")
+end
+
 function test_only_when_it_is_raised()
   local c = fixture("restarting")
   c.event = "lowered"

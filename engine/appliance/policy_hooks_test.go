@@ -147,6 +147,20 @@ return P
 		}
 		return ""
 	})
+
+	// A peer that said that it restarts, and does not come back, is expected to
+	// be away: for a while.
+	appliancetest.Ready(t, peers)
+	peers[1].Exec("xCommand Restart")
+	peers[1].Kill()
+	peers[0].Await("expects the peer that restarts", 10*time.Second, func() string {
+		for _, a := range peers[0].AllAlarms() {
+			if a.ID == 20004 && a.ExpectedAt(time.Now()) && a.Mark.Reason == "procedure_restart" {
+				return ""
+			}
+		}
+		return fmt.Sprintf("%+v", peers[0].AllAlarms())
+	})
 }
 
 // capacityOf is what a peer says that the cluster carries.

@@ -142,6 +142,7 @@ func (s *Service) ForceConfigUpdate(ctx context.Context, actor engine.Actor, see
 	}
 	s.o.Log.Warn("configuration taken from the primary", "module", "cluster", "peer", plan.Source, "generation", plan.Theirs.Generation.Number,
 		"revision", plan.Theirs.Revision, "own_revision", plan.Own.Revision, "copy", saved.Name, "user", actor.User)
+	s.begun(ProcedureForce, StepForce, s.Facts().Address)
 	s.followed(ctx, recovery{Node: plan.SourceNode, State: plan.Theirs})
 	return saved, nil
 }

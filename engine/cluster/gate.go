@@ -64,7 +64,7 @@ func (s *Service) Gate(ctx context.Context, procedure, step, peer string) ([]eng
 	in := s.gateRequest(ctx, procedure, step, peer, now)
 	a := s.o.Rules.Gate(ctx, in)
 	found := a.Findings
-	if a.AskOperator && s.operatorDecided(procedure+" "+step+" "+peer, a.Seconds, now) {
+	if a.AskOperator && step != StepAdmit && s.operatorDecided(procedure+" "+step+" "+peer, a.Seconds, now) {
 		for i := range found {
 			if found[i].Severity == engine.FindingError {
 				found[i].Severity = engine.FindingWarning
@@ -75,7 +75,6 @@ func (s *Service) Gate(ctx context.Context, procedure, step, peer string) ([]eng
 	if errs := engine.Errors(found); len(errs) > 0 {
 		return found, s.held(errs[0], a)
 	}
-	s.begun(procedure, step, peer, now)
 	return found, nil
 }
 
@@ -147,13 +146,15 @@ func (s *Service) gateRequest(ctx context.Context, procedure, step, peer string,
 	return in
 }
 
-// begun notes the procedure that runs here now; the others learn of it.
-func (s *Service) begun(procedure, step, peer string, now time.Time) {
-	if procedure == ProcedureImport {
-		return // takes no peer away
-	}
-	p := &engine.ProcedureRecord{Kind: procedure, Step: step, Peer: peer, Peers: []string{peer}, Started: now.Unix()}
+// begun notes a step that is carried out here now; the others learn of it. It
+// touches every peer of the list.
+func (s *Service) begun(procedure, step, peer string) {
+	p := &engine.ProcedureRecord{Kind: procedure, Step: step, Peer: peer, Started: time.Now().Unix()}
 	s.mu.Lock()
+	p.Peers = slices.Clone(s.page.Running.Peers)
+	if entry(p.Peers, peer) == 0 {
+		p.Peers = append(p.Peers, peer)
+	}
 	s.procedure = p
 	s.said.version = ""
 	s.mu.Unlock()

@@ -133,7 +133,7 @@ func TestProcedureThatRuns(t *testing.T) {
 		if _, err := s.Save(t.Context(), admin, page(1, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")); err != nil {
 			t.Fatal(err)
 		}
-		if p := s.Procedure(); p == nil || p.Kind != "add_peer" || p.Peer != "192.0.2.4" || s.Facts().Procedure != p {
+		if p := s.Procedure(); p == nil || p.Kind != "add_peer" || p.Peer != "192.0.2.4" || len(p.Peers) != 4 || s.Facts().Procedure != p {
 			t.Errorf("got %+v", p)
 		}
 		time.Sleep(11 * time.Minute)

@@ -202,6 +202,9 @@ func (s *Service) judgeJoiner(ctx context.Context, ask JoinAsk) error {
 		return s.refusal(errs)
 	}
 	_, err := s.Gate(ctx, ProcedureAdd, StepAdmit, ask.Address)
+	if err == nil {
+		s.begun(ProcedureAdd, StepAdmit, ask.Address)
+	}
 	return err
 }
 

@@ -76,7 +76,13 @@ func (s *Service) save(ctx context.Context, actor engine.Actor, c engine.Cluster
 	} else {
 		page.Reset = nil
 	}
-	return s.store(ctx, actor, page, c, found, forced)
+	steps := s.steps(page.Entered, c)
+	out, err := s.store(ctx, actor, page, c, found, forced)
+	if err == nil && answer.Action != engine.ResetDisarm && len(steps) > 0 {
+		last := steps[len(steps)-1]
+		s.begun(last[0], StepSave, last[1])
+	}
+	return out, err
 }
 
 // refusal is the error that the findings make together; it names the first,
@@ -406,6 +412,7 @@ func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
 	if _, err := s.Gate(ctx, procedure, StepRestart, s.Facts().Address); err != nil {
 		return err
 	}
+	s.begun(procedure, StepRestart, s.Facts().Address)
 	s.announce(ctx)
 	s.o.Restart(actor)
 	engine.Staged(ctx, "restart", "begun", "%s", strings.Join(s.restartReasons(), "; "))
