@@ -74,15 +74,21 @@ func (a *appliance) openStore() {
 	})}
 }
 
-// startStore gives the store its data. It returns why it has none.
+// startStore gives the store its data at the start of the process. It returns
+// why it has none.
+func (a *appliance) startStore(ctx context.Context) error {
+	if err := a.beginOpening(a.identity.now().Generation); err != nil {
+		return fmt.Errorf("open the cluster database: %w", err)
+	}
+	return a.giveStore(ctx)
+}
+
+// giveStore opens the store of this peer's generation.
 //
 // A store is founded only while the identity says that none ever was: a
 // directory that is gone later is damage and not a first start.
-func (a *appliance) startStore(ctx context.Context) error {
+func (a *appliance) giveStore(ctx context.Context) error {
 	id := a.identity.now()
-	if err := a.beginOpening(id.Generation); err != nil {
-		return fmt.Errorf("open the cluster database: %w", err)
-	}
 	a.sweep()
 	err := a.store.Open(ctx, id.Generation)
 	if engine.CodeOf(err) == engine.NotFound && id.StoreDir == "" {
@@ -145,6 +151,9 @@ func (a *appliance) storeFailed(err error) {
 	var cause *engine.Error
 	if errors.As(err, &cause) {
 		e.Message = cause.Message
+		if cause.Remedy != "" {
+			e.Remedy = cause.Remedy
+		}
 	}
 	a.storeErr.Store(e)
 	a.tracker.Raise(context.Background(), alarmDatabaseFailure, "", map[string]string{"detail": err.Error()})
