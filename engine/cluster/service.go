@@ -65,10 +65,10 @@ type Refusal struct {
 // New makes a Service. Open reads what it needs.
 func New(o Options) *Service {
 	if o.Beat == 0 {
-		o.Beat = 500 * time.Millisecond
+		o.Beat = time.Second
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 2 * time.Second
+		o.Timeout = 1800 * time.Millisecond
 	}
 	if o.Periodic == 0 {
 		o.Periodic = time.Minute
@@ -195,6 +195,7 @@ func (s *Service) StoreChanged(ctx context.Context) {
 		}
 		for _, m := range former {
 			if !slices.ContainsFunc(agreed.Members, func(n engine.Member) bool { return n.Node == m.Node }) {
+				s.accepted(m.Node, m.Address) // whom nobody dials any more is not refused any more
 				s.o.Departed(ctx, m)
 			}
 		}
@@ -233,7 +234,8 @@ func (s *Service) Refused(r Refusal) {
 	}
 }
 
-// Accepted forgets the refusals of a node: a connection came about.
+// accepted forgets the refusals of a node: a connection came about, or it is
+// no member any more.
 func (s *Service) accepted(node, address string) {
 	s.mu.Lock()
 	before := len(s.refused)
