@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -26,6 +27,8 @@ type asking struct {
 	next  func(answer any) any              // the input for the next script of a pipeline
 	out   outcome
 	kept  *kept // nil while nobody keeps the decision
+	run   running
+	only  [1]answered // where the answers begin: most hooks have one
 }
 
 // answered is one script's answer.
@@ -64,8 +67,14 @@ func (o *outcome) first() (record, string) {
 	return o.answers[0].value.(record), o.answers[0].script.Name
 }
 
+// askings are used again once their answer was given; those that something was
+// told of may be looked at later and are not.
+var askings = sync.Pool{New: func() any { return new(asking) }}
+
 func (p *Policies) begin(ctx context.Context, hook string) *asking {
-	q := &asking{p: p, r: p.active.Load(), h: hookNamed(hook), ctx: ctx, began: time.Now()}
+	q := askings.Get().(*asking)
+	*q = asking{p: p, r: p.active.Load(), h: hookNamed(hook), ctx: ctx, began: time.Now()}
+	q.out.answers = q.only[:0]
 	q.now = q.began.Unix()
 	if p.o.Record != nil {
 		q.keep()
@@ -126,7 +135,7 @@ func (q *asking) ask(input any) {
 	if q.kept != nil {
 		q.kept.input = input
 	}
-	chain := q.r.chains[q.h.name]
+	chain := q.r.chains[q.h.index]
 	if len(chain) == 0 {
 		return
 	}
@@ -140,7 +149,8 @@ func (q *asking) ask(input any) {
 		return
 	}
 	defer func() { q.release(st) }()
-	run := &running{asking: q, st: st, end: q.began.Add(q.h.limits.Chain), at: q.began}
+	run := &q.run
+	*run = running{asking: q, st: st, end: q.began.Add(q.h.limits.Chain), at: q.began}
 	run.table = st.input(q.h, input)
 	run.input = input
 	for i, s := range chain {
@@ -215,9 +225,14 @@ func (q *asking) report() {
 	}
 }
 
-// finish keeps the decision with its typed answer.
+// finish keeps the decision with its typed answer. It is the last that is done
+// with q.
 func finish[A any](q *asking, answer A, by string) {
 	if q.kept == nil { // the answer is then not even made an interface of
+		if !q.trial {
+			*q = asking{} // it holds on to nothing
+			askings.Put(q)
+		}
 		return
 	}
 	k := q.kept

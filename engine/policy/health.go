@@ -160,7 +160,7 @@ func (p *Policies) Status() []ScriptStatus {
 	r := p.active.Load()
 	var out []ScriptStatus
 	for _, h := range hooks {
-		for _, s := range r.chains[h.name] {
+		for _, s := range r.chains[h.index] {
 			out = append(out, s.status())
 		}
 	}

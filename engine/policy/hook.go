@@ -22,6 +22,7 @@ const (
 // hook is a row, an input type and a function of Policies.
 type hook struct {
 	name      string
+	index     int // in hooks
 	kind      composition
 	limits    Limits
 	call      bool // a call waits for the answer
@@ -94,7 +95,7 @@ var actShape = shape{kind: recordKind, needs: []string{"act"}, fields: map[strin
 	"to":  scalarText, "for_s": scalarNumber, "reason": scalarText, "procedure": scalarText,
 }}
 
-var hooks = []*hook{
+var hooks = numbered([]*hook{
 	{
 		name: "cluster.validate", kind: findings, limits: ControlLimits, answer: findingsShape,
 		input: fresh[engine.ClusterInput], fixtures: clusterFixtures,
@@ -173,6 +174,14 @@ var hooks = []*hook{
 		input: fresh[engine.AlarmRequest], fixtures: alarmFixtures, verify: verifyActs,
 		answer: shape{kind: listKind, elem: &actShape, max: 20},
 	},
+})
+
+// numbered tells each hook its place.
+func numbered(list []*hook) []*hook {
+	for i, h := range list {
+		h.index = i
+	}
+	return list
 }
 
 func hookNamed(name string) *hook {
@@ -195,15 +204,17 @@ func Hooks() []string {
 
 // decode checks an answer of the hook and makes Go values of it. Errors:
 // bad_output.
-func (h *hook) decode(v lua.LValue) (any, error) {
+func (h *hook) decode(v lua.LValue) (any, error) { return h.decodeBy(&decoder{}, v) }
+
+// decodeBy is decode with a decoder that has served before.
+func (h *hook) decodeBy(d *decoder, v lua.LValue) (any, error) {
 	if v == lua.LNil {
 		if h.optional {
 			return nil, nil
 		}
 		return nil, badOutput("the answer is nil")
 	}
-	d := decoder{path: make([]place, 0, 6)}
-	d.path = append(d.path, place{name: "answer"})
+	d.bytes, d.path = 0, append(d.path[:0], place{name: "answer"})
 	var out any
 	var err error
 	if u, ok := v.(*lua.LUserData); ok {

@@ -52,7 +52,7 @@ type revision struct {
 	number  int64
 	data    dataTables
 	scripts map[string]*script
-	chains  map[string][]*script // by hook, in order
+	chains  [][]*script // by the index of the hook, in order
 	texts   map[string]map[string]any
 	states  chan *state
 	logged  lineLimit
@@ -107,7 +107,7 @@ func newRevision(number int64, scripts []Script, data map[string]map[string]stri
 	}
 	r := &revision{
 		number: number, data: cloneTables(data), scripts: map[string]*script{},
-		chains: map[string][]*script{}, texts: map[string]map[string]any{},
+		chains: make([][]*script, len(hooks)), texts: map[string]map[string]any{},
 	}
 	loader := &loader{}
 	defer loader.close()
@@ -167,7 +167,7 @@ func (r *revision) add(s Script, l *loader, before *revision) error {
 		one.good = l.lastGood(one, *s.LastGood)
 	}
 	r.scripts[s.Name] = one
-	r.chains[c.hook.name] = append(r.chains[c.hook.name], one)
+	r.chains[c.hook.index] = append(r.chains[c.hook.index], one)
 	for id, text := range c.meta.Text {
 		r.texts[id] = text
 	}

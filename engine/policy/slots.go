@@ -31,11 +31,11 @@ type inputSlot struct {
 // each time.
 func (st *state) input(h *hook, in any) *lua.LTable {
 	v := reflect.ValueOf(in)
-	s := st.inputs[h]
+	s := st.inputs[h.index]
 	if s == nil {
 		s = &inputSlot{variable: reflect.New(v.Type()).Elem()}
 		s.record = st.newRecord(s.variable)
-		st.inputs[h] = s
+		st.inputs[h.index] = s
 	}
 	s.variable.Set(v)
 	return s.record.read().(*lua.LTable)

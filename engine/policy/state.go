@@ -24,7 +24,8 @@ type state struct {
 	env      *lua.LTable // the globals of every policy
 	data     dataTables
 	tables   map[string]*lua.LTable // data tables, built once
-	inputs   map[*hook]*inputSlot   // built once, filled anew
+	inputs   []*inputSlot           // by the index of the hook: built once, filled anew
+	decoder  decoder
 	loaded   map[*compiled]*lua.LFunction
 	regexp   map[string]*program
 	programs int // their steps
@@ -55,7 +56,7 @@ type Why struct {
 func newState(data dataTables) *state {
 	settle()
 	st := &state{
-		b: &budget{}, data: data, tables: map[string]*lua.LTable{}, inputs: map[*hook]*inputSlot{},
+		b: &budget{}, data: data, tables: map[string]*lua.LTable{}, inputs: make([]*inputSlot, len(hooks)),
 		loaded: map[*compiled]*lua.LFunction{}, regexp: map[string]*program{},
 	}
 	st.L = lua.NewState(lua.Options{
@@ -327,7 +328,7 @@ func (st *state) evaluate(ctx context.Context, s *compiled, input *lua.LTable, b
 		if err == nil {
 			v := st.L.Get(-1)
 			st.L.Pop(1)
-			answer, err = s.hook.decode(v)
+			answer, err = s.hook.decodeBy(&st.decoder, v)
 		}
 		return err
 	})
