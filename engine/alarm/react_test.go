@@ -84,8 +84,9 @@ func react(t *testing.T, answer func(engine.AlarmRequest) engine.AlarmReaction) 
 		Ask: func(_ context.Context, in engine.AlarmRequest) engine.AlarmReaction {
 			r.mu.Lock()
 			r.asked = append(r.asked, fmt.Sprint(in.Event, " ", in.Alarm.ID, " ", in.Alarm.Peer))
+			answer := r.answer
 			r.mu.Unlock()
-			return r.answer(in)
+			return answer(in)
 		},
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -191,7 +192,9 @@ func TestReactorAfterAnExpectation(t *testing.T) {
 		r := react(t, always(engine.AlarmAct{Act: "expect", ForS: 600, Reason: "window"}, engine.AlarmAct{Act: "notify", To: "ops"}))
 		r.Raise(t.Context(), 20018, "", nil)
 		time.Sleep(time.Second)
+		r.mu.Lock()
 		r.answer = always(engine.AlarmAct{Act: "notify", To: "ops"})
+		r.mu.Unlock()
 		r.questions()
 		time.Sleep(11 * time.Minute)
 		if got, want := r.questions(), "raised 20018 192.0.2.1"; got != want {

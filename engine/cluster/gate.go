@@ -64,6 +64,8 @@ func (s *Service) Gate(ctx context.Context, procedure, step, peer string) ([]eng
 	in := s.gateRequest(ctx, procedure, step, peer, now)
 	a := s.o.Rules.Gate(ctx, in)
 	found := a.Findings
+	// Only what a rule could not answer is left to the operator; what another
+	// one refused stays refused.
 	if a.AskOperator && step != StepAdmit && s.operatorDecided(procedure+" "+step+" "+peer, a.Seconds, now) {
 		for i := range found {
 			if found[i].Severity == engine.FindingError {
@@ -74,6 +76,10 @@ func (s *Service) Gate(ctx context.Context, procedure, step, peer string) ([]eng
 	engine.Staged(ctx, "gate", cmp.Or(string(a.Action), string(engine.GateGo)), "%s, %s %s", procedure, step, peer)
 	if errs := engine.Errors(found); len(errs) > 0 {
 		return found, s.held(errs[0], a)
+	}
+	for _, f := range found { // whatever face it was asked for in
+		s.o.Log.Warn("a step goes ahead against a rule", "module", "policy", "finding", f.ID, "script", f.Script, "procedure", procedure, "step", step,
+			"peer", peer, "reason", f.Params["reason"], "waived", f.Waived != nil, "decision", a.Decision)
 	}
 	return found, nil
 }

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,6 +97,47 @@ func TestGateThatWaits(t *testing.T) {
 	if s.restarts != 0 {
 		t.Error("restarted all the same")
 	}
+}
+
+// In mode warn a rule holds nothing up; what it would have said is shown.
+func TestGateInModeWarn(t *testing.T) {
+	t.Parallel()
+	for action, id := range map[string]string{"reject": "procedure.refused", "wait": "procedure.later"} {
+		s := start(t, func(s *system) {
+			gatekeeper(`return { action = "` + action + `", seconds = 90, reason = "frozen" }`)(s)
+			s.site[0].Mode = policy.Warn
+		})
+		out, err := s.Save(t.Context(), admin, page(1, "192.0.2.1", "192.0.2.2"))
+		if err != nil || len(s.page.Entered.Peers) != 2 {
+			t.Errorf("%s: %v", action, err)
+		}
+		if !slices.ContainsFunc(out.Findings, func(f engine.Finding) bool {
+			return f.ID == id && f.Severity == engine.FindingWarning && f.Params["reason"] == "frozen"
+		}) {
+			t.Errorf("%s: findings %+v", action, out.Findings)
+		}
+	}
+}
+
+// A peer counts what answers; what was never heard counts as one that does not.
+func TestCapacityOfAPeerAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := start(t, clustered)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- s.Run(ctx) }()
+		time.Sleep(time.Second)
+		c := s.Capacity()
+		if c == nil || c.Calls != 150 || c.Registrations != 2500 || c.CountedPeers != 1 || c.Script != "capacity" || c.Degraded {
+			t.Errorf("got %+v", c)
+		}
+		if v := s.View(ctx).Capacity; v != c {
+			t.Errorf("the view shows %+v", v)
+		}
+		stop()
+		<-ended
+	})
 }
 
 // When the rules fail the operator decides: the same command again, after the

@@ -45,7 +45,8 @@ type outcome struct {
 	failures []Failure
 	missing  []Failure
 	pinned   []Failure
-	rejected bool // on_failure=reject stood in
+	warned   []answered // what they said in mode warn, and does not count
+	rejected bool       // on_failure=reject stood in
 }
 
 // degraded is why the answer is not the active scripts' own, nil when it is.
@@ -391,6 +392,7 @@ func (q *running) answer(s *script, value any, step Step) bool {
 	if s.Mode == Warn && q.h.warn != nil {
 		if value = q.h.warn(value); value == nil {
 			step.Outcome = StepWarned
+			q.out.warned = append(q.out.warned, answered{s, said})
 			q.step(s, step, said)
 			return false
 		}

@@ -29,13 +29,19 @@ func (q *asking) gate(in engine.GateRequest) engine.GateAnswer {
 	} else {
 		d.Action, d.Seconds, d.Reason = engine.GateAction(a.text("action")), a.number("seconds"), a.text("reason")
 	}
-	d.Findings = gateFindings(in, d, by)
+	for _, w := range q.out.warned {
+		a := w.value.(record)
+		held := engine.GateAnswer{Action: engine.GateAction(a.text("action")), Seconds: a.number("seconds"), Reason: a.text("reason")}
+		d.Findings = append(d.Findings, gateFindings(in, held, w.script.Name, engine.FindingWarning)...)
+	}
+	d.Findings = append(d.Findings, gateFindings(in, d, by, engine.FindingError)...)
 	finish(q, d, by)
 	return d
 }
 
-// gateFindings says for people why a step may not begin now.
-func gateFindings(in engine.GateRequest, d engine.GateAnswer, by string) []engine.Finding {
+// gateFindings says for people why a step may not begin now, or would not if
+// the script were not in mode warn.
+func gateFindings(in engine.GateRequest, d engine.GateAnswer, by string, severity engine.FindingSeverity) []engine.Finding {
 	id := map[engine.GateAction]string{engine.GateReject: findingRefused, engine.GateWait: findingLater}[d.Action]
 	switch {
 	case id == "":
@@ -48,7 +54,7 @@ func gateFindings(in engine.GateRequest, d engine.GateAnswer, by string) []engin
 		reason = "policy"
 	}
 	return []engine.Finding{{
-		ID: id, Severity: engine.FindingError, Script: by, Peer: in.Peer, Text: catalogue[id].Text, Params: map[string]string{
+		ID: id, Severity: severity, Script: by, Peer: in.Peer, Text: catalogue[id].Text, Params: map[string]string{
 			"procedure": in.Procedure, "step": in.Step, "reason": reason, "seconds": strconv.Itoa(d.Seconds), "script": by,
 		},
 	}}

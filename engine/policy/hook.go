@@ -123,7 +123,7 @@ var hooks = numbered([]*hook{
 	},
 	{
 		name: "procedure.gate", kind: decision, limits: ControlLimits, optional: true,
-		input: fresh[engine.GateRequest], fixtures: gateFixtures, verify: verifyGate, warn: unlessRejected,
+		input: fresh[engine.GateRequest], fixtures: gateFixtures, verify: verifyGate, warn: unlessHeld,
 		answer: tagShape([]string{"accept", "wait", "reject"}, map[string]shape{"seconds": scalarNumber}),
 	},
 	{
@@ -240,6 +240,14 @@ func acceptAnyway(answer any) any {
 // unlessRejected is what mode warn makes of a decision: a reject is only noted.
 func unlessRejected(answer any) any {
 	if answer.(record).text("action") == "reject" {
+		return nil
+	}
+	return answer
+}
+
+// unlessHeld is what mode warn makes of the gate: it holds nothing up.
+func unlessHeld(answer any) any {
+	if answer.(record).text("action") != "accept" {
 		return nil
 	}
 	return answer
