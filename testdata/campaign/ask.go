@@ -60,7 +60,8 @@ func (a *admin) exchange(ctx context.Context, request shell.Request) (shell.Resp
 		}
 		a.conn, a.in = conn, json.NewDecoder(conn)
 	}
-	defer context.AfterFunc(ctx, func() { _ = a.conn.SetDeadline(time.Now()) })()
+	conn := a.conn
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	if err := a.conn.SetDeadline(time.Now().Add(a.patience)); err != nil {
 		return response, err
 	}

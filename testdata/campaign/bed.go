@@ -29,6 +29,7 @@ type bed struct {
 	settable  bool // the peers' wall clocks can be set
 	canaries  []string
 	hunger    *hunger
+	enforcing bool
 	order     []int // the peers in the order of every peer list
 	authority *authority
 }
@@ -47,10 +48,12 @@ func newBed(ctx context.Context, r *Run, tags ...string) (*bed, error) {
 	}
 	for n := 1; n <= peerCount; n++ {
 		p, err := b.newPeer(n, program)
+		if p != nil {
+			b.peers = append(b.peers, p)
+		}
 		if err != nil {
 			return b, err
 		}
-		b.peers = append(b.peers, p)
 	}
 	if b.names, err = serveNames(ctx, b.lab, b.peers); err != nil {
 		return b, err
@@ -61,21 +64,33 @@ func newBed(ctx context.Context, r *Run, tags ...string) (*bed, error) {
 	return b, b.form(ctx)
 }
 
-func (b *bed) newPeer(n int, program string) (*peer, error) {
+// newSmallBed makes a cluster of count peers on this machine's loopback
+// network, on its own disk: for what needs no faults of network or disk.
+func newSmallBed(ctx context.Context, r *Run, program string, count int) (*bed, error) {
+	b := &bed{run: r, hunger: &hunger{}}
+	for n := 1; n <= count; n++ {
+		p, err := b.newHome(n, program, fmt.Sprintf("127.0.112.%d", n))
+		if err != nil {
+			return b, err
+		}
+		p.dir = filepath.Join(filepath.Dir(p.log), "data")
+		b.peers = append(b.peers, p)
+	}
+	var err error
+	if b.authority, err = newAuthority(); err != nil {
+		return b, err
+	}
+	return b, b.form(ctx)
+}
+
+// newHome makes a peer with a place for its log and its password.
+func (b *bed) newHome(n int, program, address string) (*peer, error) {
 	home := filepath.Join(b.run.Dir, fmt.Sprintf("peer%d", n))
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
-	p := &peer{n: n, name: fmt.Sprintf("peer%d", n), address: b.lab.address(n), program: program, log: filepath.Join(home, "log"),
-		skew: filepath.Join(home, "skew"), within: []string{"ip", "netns", "exec", b.lab.namespace(fmt.Sprintf("p%d", n))}}
-	mount := filepath.Join(home, "disk")
-	p.dir = filepath.Join(mount, "data")
-	name := fmt.Sprintf("%s-p%d", b.lab.name, n)
-	var err error
-	if p.disk, err = newVolume(name, mount); err != nil {
-		return nil, fmt.Errorf("a disk for peer %d: %w", n, err)
-	}
-	p.groups = newGroups(name)
+	p := &peer{n: n, name: fmt.Sprintf("peer%d", n), address: address, program: program, log: filepath.Join(home, "log"),
+		skew: filepath.Join(home, "skew"), groups: &groups{}}
 	password := fmt.Sprintf("canary-%d-of-the-administrator", n)
 	b.canaries = append(b.canaries, password)
 	if err := os.WriteFile(filepath.Join(home, "password"), []byte(password), 0o600); err != nil {
@@ -84,10 +99,29 @@ func (b *bed) newPeer(n int, program string) (*peer, error) {
 	return p, p.setSkew(0)
 }
 
+// newPeer makes a peer of the lab.
+func (b *bed) newPeer(n int, program string) (*peer, error) {
+	p, err := b.newHome(n, program, b.lab.address(n))
+	if err != nil {
+		return nil, err
+	}
+	p.within = []string{"ip", "netns", "exec", b.lab.namespace(fmt.Sprintf("p%d", n))}
+	name, mount := fmt.Sprintf("%s-p%d", b.lab.name, n), filepath.Join(filepath.Dir(p.log), "disk")
+	p.dir = filepath.Join(mount, "data")
+	if p.disk, err = newVolume(name, mount); err != nil {
+		return p, fmt.Errorf("a disk for peer %d: %w", n, err)
+	}
+	p.groups = newGroups(name)
+	return p, nil
+}
+
 // close ends the peers and the lab. What they left is kept when it is needed.
 func (b *bed) close(keep bool) {
-	each(b.peers, func(p *peer) error { return p.kill() })
+	_ = each(b.peers, (*peer).kill) // what does not end is seen by its disk
 	for _, p := range b.peers {
+		if p.disk == nil {
+			continue
+		}
 		if keep {
 			_ = tool("cp", "-a", p.dir, filepath.Join(filepath.Dir(p.log), "data"))
 		}
@@ -110,18 +144,35 @@ func each(peers []*peer, do func(*peer) error) error {
 	return errors.Join(problems...)
 }
 
+// listed is how a peer stands in the peer lists: by name in the lab, where
+// there is a DNS server, else by address.
+func (b *bed) listed(p *peer) string {
+	if b.lab == nil {
+		return p.address
+	}
+	return p.fqdn()
+}
+
 // page is the command that saves a whole clustering page: the peers in order,
 // with one of them as the primary.
 func (b *bed) page(primary int) string {
-	line := fmt.Sprintf(`xCommand ClusterSave Name: "%s" Primary: %d IPVersion: IPv4 TLSMode: Permissive`, clusterName, slices.Index(b.order, primary)+1)
+	line := fmt.Sprintf(`xCommand ClusterSave Name: "%s" Primary: %d IPVersion: IPv4 TLSMode: %s`, clusterName, slices.Index(b.order, primary)+1, b.mode())
 	for i := range peerCount {
 		address := ""
 		if i < len(b.order) {
-			address = b.peers[b.order[i]-1].fqdn()
+			address = b.listed(b.peers[b.order[i]-1])
 		}
 		line += fmt.Sprintf(` Peer%d: "%s"`, i+1, address)
 	}
 	return line
+}
+
+// mode is the TLS mode of the pages.
+func (b *bed) mode() string {
+	if b.enforcing {
+		return "Enforcing"
+	}
+	return "Permissive"
 }
 
 // form makes the peers a cluster by the procedures: a cluster of one on the
@@ -135,7 +186,9 @@ func (b *bed) form(ctx context.Context) error {
 	if err := b.save(ctx, first, b.page(1), true); err != nil {
 		return err
 	}
-	b.order = append(b.order, others(b.order)...)
+	for _, p := range b.peers[1:] {
+		b.order = append(b.order, p.n)
+	}
 	if err := b.save(ctx, first, b.page(1), false); err != nil {
 		return err
 	}
@@ -167,10 +220,11 @@ func (b *bed) prepare(ctx context.Context, p *peer) error {
 	}); err != nil {
 		return err
 	}
-	for _, line := range []string{
-		fmt.Sprintf(`xConfiguration IP DNS Hostname: "%s"`, p.name), `xConfiguration IP DNS Domain Name: "example.com"`,
-		`xConfiguration H323 Mode: On`, fmt.Sprintf(`xConfiguration DNS Server 1 Address: "%s"`, mgmt),
-	} {
+	lines := []string{fmt.Sprintf(`xConfiguration IP DNS Hostname: "%s"`, p.name), `xConfiguration IP DNS Domain Name: "example.com"`, `xConfiguration H323 Mode: On`}
+	if b.lab != nil {
+		lines = append(lines, fmt.Sprintf(`xConfiguration DNS Server 1 Address: "%s"`, mgmt))
+	}
+	for _, line := range lines {
 		if _, err := a.run(ctx, "%s", line); err != nil {
 			return fmt.Errorf("peer %d: %s: %w", p.n, line, err)
 		}
