@@ -26,6 +26,7 @@ type StoreStatus struct {
 	State       string    `json:"state"`  // Leader, Follower, Candidate, Shutdown; Closed
 	Leader      string    `json:"leader"` // node id, "" when unknown
 	LeaderHere  bool      `json:"leader_here"`
+	Term        uint64    `json:"term"`    // of Raft, in which it is what State says
 	Applied     uint64    `json:"applied"` // index of the last change in this copy
 	Commit      uint64    `json:"commit"`  // index that the group is known to have
 	LastContact time.Time `json:"last_contact"`
@@ -50,8 +51,12 @@ func (c *Cluster) Status() StoreStatus {
 		return out
 	}
 	_, leader := s.raft.LeaderWithID()
+	term, state := s.raft.CurrentTerm(), s.raft.State()
+	for now := s.raft.CurrentTerm(); now != term; now = s.raft.CurrentTerm() {
+		term, state = now, s.raft.State() // they changed between the two looks
+	}
 	out := StoreStatus{
-		State: s.raft.State().String(), Leader: string(leader), LeaderHere: s.raft.State() == raft.Leader,
+		State: state.String(), Leader: string(leader), LeaderHere: state == raft.Leader, Term: term,
 		Applied: s.store.DBAppliedIndex(), LastContact: s.raft.LastContact(),
 	}
 	out.Commit, _ = s.store.LeaderCommitIndex() // fails on a closed store only
