@@ -43,6 +43,7 @@ const (
 	following storeState = "following" // empty until the leader has sent something
 	emptying  storeState = "emptying"  // what is there is to go; then it is following
 	complete  storeState = "complete"  // it has held a database
+	lost      storeState = "lost"      // empty in the place of a damaged one, until the group has taken its vote: Refill
 )
 
 // whole reports whether a store of this state has a database.
@@ -110,7 +111,26 @@ func (c *Cluster) replace(ctx context.Context, g engine.Generation, open func() 
 	if err != nil {
 		return err
 	}
-	return s.settle(ctx, c.o.Node)
+	sole, err := s.settle(ctx, c.o.Node)
+	if err != nil || !sole {
+		return err
+	}
+	return c.compare(s)
+}
+
+// compare closes the store of a sole voter that has not what was saved in it.
+func (c *Cluster) compare(s *raftStore) error {
+	why := c.short(s)
+	if why == nil {
+		return nil
+	}
+	err := errors.Join(why, s.close())
+	<-s.watched
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.store, c.failure = nil, damaged(s.dir, err)
+	c.generation.Store(nil)
+	return c.failure
 }
 
 func (c *Cluster) swap(g engine.Generation, open func() (*raftStore, error)) (*raftStore, error) {
@@ -149,27 +169,28 @@ func (c *Cluster) Refuse(g engine.Generation, why error) error {
 }
 
 // settle waits until the store of a sole voter has applied its log and can be
-// written. In other groups that takes the contact with the leader.
-func (s *raftStore) settle(ctx context.Context, node string) error {
+// written, and reports whether this is one. In other groups that takes the
+// contact with the leader.
+func (s *raftStore) settle(ctx context.Context, node string) (sole bool, err error) {
 	servers, err := s.servers()
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, sv := range servers {
 		if sv.Voter != (sv.Node == node) {
-			return nil
+			return false, nil
 		}
 	}
 	if len(servers) == 0 {
-		return nil
+		return false, nil
 	}
 	if err := s.awaitLeader(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if f, err := s.store.Noop("settle"); err != nil || f.Error() != nil {
-		return engine.Errorf(engine.Unavailable, "the cluster database was opened but cannot be written")
+		return false, engine.Errorf(engine.Unavailable, "the cluster database was opened but cannot be written")
 	}
-	return nil
+	return true, nil
 }
 
 func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftStore, error) {
@@ -211,6 +232,11 @@ func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftS
 
 // openNew opens an empty store; what is in its directory is removed first.
 func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeState) (*raftStore, error) {
+	return c.openFilled(ctx, g, state, func(string) error { return nil })
+}
+
+// openFilled is openNew where put may lay something into the directory first.
+func (c *Cluster) openFilled(ctx context.Context, g engine.Generation, state storeState, put func(dir string) error) (*raftStore, error) {
 	if g.ID == "" || filepath.Base(g.ID) != g.ID {
 		return nil, engine.Errorf(engine.Invalid, "generation id %q cannot name a directory", g.ID)
 	}
@@ -236,6 +262,9 @@ func (c *Cluster) openNew(ctx context.Context, g engine.Generation, state storeS
 		return nil, fileError(doing, err)
 	}
 	if err := errors.Join(writeRecord(dir, storeRecord{Node: c.o.Node, Generation: g, State: state}), syncDir(c.o.Dir)); err != nil {
+		return nil, fileError(doing, err)
+	}
+	if err := put(dir); err != nil {
 		return nil, fileError(doing, err)
 	}
 	s, err := openRaft(ctx, c.o, dir, g)

@@ -49,9 +49,11 @@ func (c *Cluster) Refound(ctx context.Context, g engine.Generation, r Refounding
 		if err := fill(path, r.From); err != nil {
 			return err
 		}
-		if err := checkDatabase(ctx, path); err != nil {
+		state, err := DescribeCopy(ctx, path)
+		if err != nil {
 			return err
 		}
+		made.Revision = state.Revision
 	} else {
 		f.prepare = func(ctx context.Context) error {
 			state, err := c.takeClosed(ctx, path, old)

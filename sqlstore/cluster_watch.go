@@ -59,7 +59,9 @@ func (c *Cluster) changed(s *raftStore, index uint64) {
 		return // the first entries only; or closing
 	}
 	s.agreed.Store(&agreedAt{index: index, Agreed: agreed})
-	if err := s.arrived(c.o.Node); err != nil {
+	if s.behindCopy() != nil {
+		// what is read is of the store before
+	} else if err := s.arrived(c.o.Node); err != nil {
 		c.o.Logger.Warn("cluster database not marked complete", "error", err)
 	}
 	if c.o.OnChange == nil {

@@ -287,6 +287,9 @@ func (j *journal) open(s *raftStore) error {
 	now, err := s.readAgreed()
 	if err == nil && j.generation.ID == s.generation.ID && now.Revision < j.revision && s.level() {
 		j.abandon()
+		if servers, err := s.servers(); err != nil || len(servers) == 1 {
+			return errNotCaught // the database of a sole voter is rebuilt from it
+		}
 		return j.setAside(fmt.Sprintf("it has revision %d, the database of the group only %d", lastOf(text.Records), now.Revision))
 	}
 	return nil
@@ -309,6 +312,9 @@ func (j *journal) setAside(why string) error {
 // rewrite begins the file anew with the whole configuration that s has; the old
 // one is in place until the new one is on disk.
 func (j *journal) rewrite(s *raftStore, wanted JournalRecord) error {
+	if err := s.keep(); err != nil { // a copy that is older than the batches it drops would miss them
+		return err
+	}
 	record, err := s.wholeRecord()
 	if err != nil {
 		if engine.CodeOf(err) == engine.Unavailable { // there is none yet

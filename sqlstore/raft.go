@@ -52,6 +52,7 @@ type raftStore struct {
 	generation engine.Generation
 	founding   *engine.Founding // when it was founded here on the copy of another generation
 	layer      Layer
+	gate       *gate // of layer
 	logs       *raftLog
 
 	last   uint64      // index of the newest entry when the store was opened
@@ -84,7 +85,9 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 	if err != nil {
 		return nil, err
 	}
-	s := &raftStore{dir: dir, generation: generation, layer: o.Layer(generation), logs: logs,
+	record, _ := readRecord(dir) // openExisting has looked at it
+	gate := newGate(o.Layer(generation), record.State != lost)
+	s := &raftStore{dir: dir, generation: generation, layer: gate, gate: gate, logs: logs,
 		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1)}
 	if s.copy = openCopy(ctx, dir); s.copy != nil {
 		s.copied = s.copy.index

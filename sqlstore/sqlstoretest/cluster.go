@@ -202,6 +202,9 @@ func Until(t testing.TB, what string, f func() error) {
 	}
 }
 
+// Connect gives a peer that was closed a Cluster without a store.
+func (g *Group) Connect(p *Peer) { g.connect(p) }
+
 // connect gives p a fresh Cluster without a store.
 func (g *Group) connect(p *Peer) {
 	o := sqlstore.ClusterOptions{
