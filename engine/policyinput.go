@@ -235,7 +235,7 @@ type ClusterInput struct {
 	Changed        []string          `json:"changed"`
 	Resolved       []Resolution      `json:"resolved"`
 	Neighbours     []NeighbourRecord `json:"neighbours"`
-	Procedure      string            `json:"procedure,omitempty"` // kind of the guided procedure that runs
+	Procedure      string            `json:"procedure,omitempty"` // kind of the procedure that was begun last, see GateRequest
 }
 
 // KeysInput asks hook keys.compare. Peers that do not answer are passed over.

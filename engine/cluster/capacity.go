@@ -51,11 +51,23 @@ func (s *Service) Capacity() *engine.CapacityView {
 	return s.capacity.view
 }
 
+// lately is what this peer said of itself with the last beat; it is put
+// together anew when nobody was told for a while.
+func (s *Service) lately() engine.Facts {
+	s.mu.Lock()
+	now := s.said
+	s.mu.Unlock()
+	if now.version != "" && time.Since(now.at) < 2*s.o.Beat {
+		return now.still
+	}
+	return s.Facts()
+}
+
 // capacityRequest is what each peer of the running list carries, this system
 // alone without a list, and the pool of their licences. A peer that was never
 // heard counts as one of this system's size: peers are equal.
 func (s *Service) capacityRequest() engine.CapacityRequest {
-	self := s.Facts()
+	self := s.lately()
 	in := engine.CapacityRequest{Licences: map[string]int{}}
 	add := func(address string, f engine.Facts, reachable, keys bool) {
 		if f.Size == "" {

@@ -175,6 +175,13 @@ func TestProcedureThatRuns(t *testing.T) {
 		if _, err := s.Save(t.Context(), admin, page(1, "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")); err != nil {
 			t.Fatal(err)
 		}
+		s.decisions = nil
+		s.JudgeItems(t.Context(), engine.Permissive, "Off")
+		if !slices.ContainsFunc(s.decisions, func(d policy.Decision) bool {
+			return d.Hook == "cluster.validate" && strings.Contains(string(d.Input), `"procedure":"add_peer"`)
+		}) {
+			t.Errorf("the other rules are not told of it: %d decisions", len(s.decisions))
+		}
 		if p := s.Procedure(); p == nil || p.Kind != "add_peer" || p.Peer != "192.0.2.4" || len(p.Peers) != 4 || s.Facts().Procedure != p {
 			t.Errorf("got %+v", p)
 		}

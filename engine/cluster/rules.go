@@ -45,6 +45,10 @@ func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
 	mapped, mapping := s.mappings()
 	peers := s.records(q.proposed.Peers)
 	common := s.policyContext(peers)
+	procedure := ""
+	if p := s.Procedure(); p != nil {
+		procedure = p.Kind
+	}
 	record := func(c engine.Clustering, fields []string) engine.ConfigRecord {
 		return engine.NewConfigRecord(c, fields, mapped, mapping)
 	}
@@ -53,8 +57,9 @@ func (s *Service) judge(ctx context.Context, q question) []engine.Finding {
 			PolicyContext: common, Occasion: q.occasion, Current: record(page.Entered, nil), Proposed: record(q.proposed, q.fields),
 			Running: record(page.Running, nil), RestartPending: len(s.restartReasons()) > 0, Peers: peers,
 			Changed: changedFields(page.Entered, q.proposed), Resolved: s.resolutions(names, q.proposed.Peers), Neighbours: s.o.Config.Neighbours(),
+			Procedure: procedure,
 		}),
-		s.o.Rules.Prerequisites(ctx, engine.PrerequisitesInput{PolicyContext: common, Occasion: q.occasion, Candidate: q.candidate, Peers: peers}),
+		s.o.Rules.Prerequisites(ctx, engine.PrerequisitesInput{PolicyContext: common, Occasion: q.occasion, Candidate: q.candidate, Peers: peers, Procedure: procedure}),
 		s.o.Rules.CompareKeys(ctx, engine.KeysInput{PolicyContext: common, Occasion: q.occasion, Product: common.Self.Product, Peers: withCandidate(peers, q.candidate)}),
 	}
 	var out []engine.Finding

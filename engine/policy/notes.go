@@ -112,7 +112,7 @@ var notes = map[string]note{
 	"ClusterInput.changed":       says("names of the fields that change", "変更される項目の名前"),
 	"ClusterInput.resolved":      says("what the resolver knows of each address", "各アドレスの名前解決の結果"),
 	"ClusterInput.neighbours":    says("zones that name other systems", "他のシステムを指定しているゾーン"),
-	"procedure":                  says("kind of the guided procedure that runs; nil for none", "実行中の手順の種類。なければnil"),
+	"procedure":                  says("kind of what was begun last on any peer, within ten minutes; nil for nothing", "いずれかのピアで10分以内に最後に開始された操作の種類。なければnil"),
 	"Resolution.address":         says("the address as listed", "一覧にあるアドレス"),
 	"Resolution.ips":             says("what it resolves to", "名前解決で得たアドレス"),
 	"Resolution.failure":         says("why it does not resolve; nil when it does", "解決できない理由。解決できればnil"),

@@ -113,7 +113,7 @@
 ---@field changed string[] names of the fields that change
 ---@field resolved hexad.resolution[] what the resolver knows of each address
 ---@field neighbours hexad.neighbour[] zones that name other systems
----@field procedure? string kind of the guided procedure that runs; nil for none
+---@field procedure? string kind of what was begun last on any peer, within ten minutes; nil for nothing
 
 ---@class hexad.finding_fix
 ---@field page? string page of the console
@@ -160,7 +160,7 @@
 ---@field candidate? hexad.peer the peer that would join; nil in the periodic run
 ---@field peers hexad.peer[] the peers that are in, this one among them
 ---@field limits hexad.prerequisite_limits the limits of a cluster
----@field procedure? string kind of the guided procedure that runs; nil for none
+---@field procedure? string kind of what was begun last on any peer, within ten minutes; nil for nothing
 
 ---@alias hexad.answer.peer_prerequisites_type hexad.finding[]
 
