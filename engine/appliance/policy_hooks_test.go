@@ -335,6 +335,25 @@ return P
 		}
 		return ""
 	})
+
+	// Without the primary each peer asks about its own alarms; the others learn
+	// of it while they can write without the primary.
+	appliancetest.Ready(t, peers)
+	peers[0].Stop()
+	for _, p := range peers[1:] {
+		p.Await("expects the lost primary, and the other one does", 25*time.Second, func() string {
+			expected := map[string]bool{}
+			for _, a := range p.AllAlarms() {
+				if a.ID == 20004 && a.ExpectedAt(time.Now()) {
+					expected[a.Peer] = true
+				}
+			}
+			if !expected[peers[1].Address] || !expected[peers[2].Address] {
+				return fmt.Sprint(expected)
+			}
+			return ""
+		})
+	}
 }
 
 // decisionAbout explains the newest decision of alarm.react about an alarm.
