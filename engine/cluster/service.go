@@ -184,6 +184,11 @@ func (s *Service) StoreChanged(ctx context.Context) {
 		return
 	}
 	former := s.agreed.Members
+	// A copy without this peer is from before it joined: while it catches up,
+	// the members of its grant are newer, and their keys may be others by now.
+	if isMember(former, s.o.Node) && !isMember(agreed.Members, s.o.Node) {
+		agreed.Members, agreed.Primary = former, s.agreed.Primary
+	}
 	membersChanged := !slices.Equal(former, agreed.Members)
 	primaryChanged := s.agreed.Primary != agreed.Primary
 	s.agreed = agreed
@@ -206,6 +211,10 @@ func (s *Service) StoreChanged(ctx context.Context) {
 		signal(s.kick)
 	}
 	s.notify()
+}
+
+func isMember(members []engine.Member, node string) bool {
+	return slices.ContainsFunc(members, func(m engine.Member) bool { return m.Node == node })
 }
 
 // Agreed is what the cluster agreed on, as this peer's copy has it.
