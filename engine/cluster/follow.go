@@ -147,7 +147,7 @@ func (s *Service) newer() []Refusal {
 // consider follows the generation of a member that refused this system, if it
 // may, and reports whether it did.
 func (s *Service) consider(ctx context.Context, r Refusal) bool {
-	own, err := s.o.Generations.Take(ctx)
+	own, empty, err := s.takeOwn(ctx)
 	if err != nil {
 		s.setFenced(r, "this system's own copy cannot be examined: "+messageOf(err))
 		return false
@@ -162,11 +162,11 @@ func (s *Service) consider(ctx context.Context, r Refusal) bool {
 	if theirs.State.Generation.Number <= s.o.Identity().Generation.Number {
 		return false
 	}
-	if why := s.mayFollow(own, theirs); why != "" {
+	if why := s.mayFollow(own, empty, theirs); why != "" {
 		s.setFenced(r, why)
 		return false
 	}
-	saved, err := s.o.Generations.SaveAside(ctx, "follow")
+	saved, err := s.saveAside(ctx, empty, "follow")
 	if err == nil {
 		err = s.o.Generations.Follow(ctx, theirs.State.Generation)
 	}
@@ -193,20 +193,41 @@ func (s *Service) followed(ctx context.Context, theirs recovery) {
 	s.mu.Unlock()
 }
 
+// takeOwn is Take for a peer that may have nothing: one that followed a
+// generation whose leader has sent it nothing yet. Its former copies were saved
+// aside then, so that nothing can be lost by following another one.
+func (s *Service) takeOwn(ctx context.Context) (own engine.CopyState, empty bool, err error) {
+	own, err = s.o.Generations.Take(ctx)
+	if servers := s.o.Group.Servers(); err != nil && servers.Applied == 0 && servers.State != stateFailed {
+		return engine.CopyState{Generation: s.o.Identity().Generation, Primary: s.Agreed().Primary}, true, nil
+	}
+	return own, false, err
+}
+
+// saveAside keeps the copy before it is replaced, if there is any.
+func (s *Service) saveAside(ctx context.Context, empty bool, why string) (engine.SavedCopy, error) {
+	if empty {
+		return engine.SavedCopy{}, nil
+	}
+	return s.o.Generations.SaveAside(ctx, why)
+}
+
 // mayFollow says why this peer may not follow a newer generation by itself, ""
 // when nothing of its own can be lost: the generation was founded on this
 // one's by whom the administrator named here, and has all that is here.
 //
 // Source: design 3.
-func (s *Service) mayFollow(own engine.CopyState, theirs recovery) string {
+func (s *Service) mayFollow(own engine.CopyState, empty bool, theirs recovery) string {
 	f, g := theirs.Founding, theirs.State.Generation
 	switch {
-	case g.Parent != s.o.Identity().Generation.ID || own.Generation.ID != s.o.Identity().Generation.ID:
+	case !empty && (g.Parent != s.o.Identity().Generation.ID || own.Generation.ID != s.o.Identity().Generation.ID):
 		return "it was not founded on this system's generation"
 	case f == nil || !theirs.PrimaryHere:
 		return "how it was founded is told by its primary, which has not been asked"
 	case f.By != own.Primary && !s.votesFor(f.By):
 		return "this system's page names another primary than " + s.addressOf(f.By)
+	case empty:
+		return ""
 	case own.Revision > f.Revision:
 		return fmt.Sprintf("this system has %d revisions that are not in it (%d here, founded on %d)", own.Revision-f.Revision, own.Revision, f.Revision)
 	case own.Term > 0 && own.Term == f.Term && own.Index <= f.Index:

@@ -25,7 +25,7 @@ func (s *Service) UpdatePlan(ctx context.Context) (engine.UpdatePlan, error) {
 	if len(s.Running().Peers) == 0 || s.joining() || s.o.Identity().Standalone {
 		return engine.UpdatePlan{}, engine.Errorf(engine.Denied, "this system is not a member of a cluster of several peers: there is no primary to take the configuration from")
 	}
-	own, err := s.o.Generations.Take(ctx)
+	own, empty, err := s.takeOwn(ctx)
 	if err != nil {
 		return engine.UpdatePlan{}, err
 	}
@@ -33,9 +33,11 @@ func (s *Service) UpdatePlan(ctx context.Context) (engine.UpdatePlan, error) {
 	if err != nil {
 		return engine.UpdatePlan{}, err
 	}
-	items, err := s.o.Generations.Items(ctx)
-	if err != nil {
-		return engine.UpdatePlan{}, err
+	var items map[string]string
+	if !empty {
+		if items, err = s.o.Generations.Items(ctx); err != nil {
+			return engine.UpdatePlan{}, err
+		}
 	}
 	plan := engine.UpdatePlan{Source: s.addressOf(theirs.Node), SourceNode: theirs.Node, Own: own, Theirs: theirs.State,
 		Policies: own.Policies != theirs.State.Policies, Differences: s.o.Generations.Compare(items, theirs.Items)}
@@ -124,7 +126,7 @@ func (s *Service) ForceConfigUpdate(ctx context.Context, actor engine.Actor, see
 	if _, err := s.Gate(ctx, ProcedureForce, StepForce, plan.Source); err != nil {
 		return engine.SavedCopy{}, err
 	}
-	saved, err := s.o.Generations.SaveAside(ctx, "ForceConfigUpdate")
+	saved, err := s.saveAside(ctx, plan.Own.Items == 0 && plan.Own.Index == 0, "ForceConfigUpdate")
 	if err == nil {
 		err = fail.Point("force.aside")
 	}

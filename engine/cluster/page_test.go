@@ -30,6 +30,8 @@ type system struct {
 	noQuorum  bool
 	addresses map[string]string // names that resolve
 
+	generations cluster.Generations // and what answers as a member of any generation, if it does
+
 	site      []policy.Script // beside the built-in ones
 	restarts  int
 	decisions []policy.Decision
@@ -171,8 +173,12 @@ func start(t *testing.T, change func(*system)) *system {
 		Host: func() engine.Facts {
 			return engine.Facts{Address: "192.0.2.1", Addresses: []string{"192.0.2.1"}, Role: engine.Core, Product: "expressway", Size: "medium"}
 		},
-		Remedy:   func(int) string { return "" },
-		Adopt:    func(context.Context, cluster.Grant) error { return nil },
+		Remedy:      func(int) string { return "" },
+		Adopt:       func(context.Context, cluster.Grant) error { return nil },
+		Generations: s.generations, Recovery: func(string) *http.Client {
+			answers, _ := s.generations.(http.RoundTripper)
+			return &http.Client{Transport: answers}
+		},
 		Identity: func() cluster.Identity { return s.identity }, Restart: func(engine.Actor) { s.restarts++ }, ResetImage: func() bool { return s.image },
 		KeepMembers: func(context.Context, []engine.Member) error { return nil }, Departed: func(context.Context, engine.Member) {},
 		Lines: event.Lines{FQDN: func() string { return "peer1.example.com" }},
