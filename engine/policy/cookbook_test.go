@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,16 +91,31 @@ func allSources(scripts []policy.Script) string {
 	return b.String()
 }
 
-// The cookbook's page shows each recipe as it is in its file.
+// The cookbook's pages show each recipe as it is in its file, in both languages
+// in the same order.
 func TestCookbookShowsTheScripts(t *testing.T) {
 	t.Parallel()
-	const page = "../../docs/policy-cookbook.md"
+	en := cookbookShows(t, "../../docs/policy-cookbook.md")
+	ja := cookbookShows(t, "../../docs/policy-cookbook.ja.md")
+	if !slices.Equal(en, ja) {
+		t.Errorf("English shows %v\nJapanese %v", en, ja)
+	}
+}
+
+// cookbookShows holds a page against the files and returns their names in its
+// order.
+func cookbookShows(t *testing.T, page string) (order []string) {
+	t.Helper()
 	text := readText(t, page)
+	if n, want := strings.Count(text, "\n## "), strings.Count(text, "](#"); n != want {
+		t.Errorf("%s has %d tasks and lists %d", page, n, want)
+	}
 	block := regexp.MustCompile("(?s)```lua ([a-z0-9_]+\\.lua)\n(.*?)```\n")
 	shown := map[string]bool{}
 	fresh := block.ReplaceAllStringFunc(text, func(old string) string {
 		name := block.FindStringSubmatch(old)[1]
 		shown[name] = true
+		order = append(order, name)
 		return fmt.Sprintf("```lua %s\n%s```\n", name, readText(t, filepath.Join(cookbook, name)))
 	})
 	for _, s := range recipes(t) {
@@ -110,13 +126,14 @@ func TestCookbookShowsTheScripts(t *testing.T) {
 		}
 	}
 	if fresh == text {
-		return
+		return order
 	}
 	if !*update {
 		t.Errorf("%s is stale: make golden writes it anew", page)
 	} else if err := os.WriteFile(page, []byte(fresh), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return order
 }
 
 // Built-ins that always answer have the last word: without that no script of a
