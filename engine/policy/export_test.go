@@ -27,3 +27,26 @@ func Unlisted() []string {
 	}
 	return out
 }
+
+// Age makes every state of the pool one that has served n evaluations.
+func (p *Policies) Age(n int) {
+	r := p.active.Load()
+	for range cap(r.states) {
+		st := <-r.states
+		st.served = n
+		r.states <- st
+	}
+}
+
+// Served lists how many evaluations each state of the pool has served.
+func (p *Policies) Served() []int {
+	var out []int
+	r := p.active.Load()
+	for range cap(r.states) {
+		st := <-r.states
+		out = append(out, st.served)
+		r.states <- st
+	}
+	slices.Sort(out)
+	return out
+}
