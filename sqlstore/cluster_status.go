@@ -71,7 +71,10 @@ func (c *Cluster) Status() StoreStatus {
 	}
 	applied := s.raft.AppliedIndex()
 	out.Database = databaseState(out, applied)
-	if out.Leader != "" && out.Applied > 0 && applied >= s.last {
+	if !s.gate.lifted() {
+		out.Database = DatabaseSynchronizing
+	}
+	if out.Leader != "" && out.Applied > 0 && applied >= s.last && s.behindCopy() == nil {
 		s.caught.Store(true)
 	}
 	out.Caught = s.caught.Load()

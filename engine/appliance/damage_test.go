@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,13 +129,12 @@ func (d damage) of(t *testing.T, p *appliancetest.Peer) string {
 	return found[0]
 }
 
-// TestDamagedClusterDatabase: a peer whose copy of the database is damaged says
-// so and serves what does not need it; or it has everything. Never is there an
-// empty configuration without a word.
+// TestDamagedClusterDatabase: whatever is damaged of the copy of a system that is
+// alone, everything that was acknowledged is there again, and what was damaged is kept.
 func TestDamagedClusterDatabase(t *testing.T) {
 	t.Parallel()
 	from := aged(t, "127.0.62.250")
-	fatal := []damage{
+	aside := []damage{
 		{"the log is cut short", "cluster/2-gen2/raft.db", halved},
 		{"the log is empty", "cluster/2-gen2/raft.db", emptied},
 		{"the log is gone", "cluster/2-gen2/raft.db", gone},
@@ -143,42 +143,85 @@ func TestDamagedClusterDatabase(t *testing.T) {
 		{"the directory is gone", "cluster/2-gen2", gone},
 		{"all copies are gone", "cluster", gone},
 		{"the description is changed", "cluster/2-gen2/store.json", flipped(10, 50)},
-		{"the beginning of the snapshot is changed", "cluster/2-gen2/rsnapshots/*.db", flipped(0, 4096)},
-		{"the snapshot is cut short", "cluster/2-gen2/rsnapshots/*.db", halved},
-		{"the snapshot is gone", "cluster/2-gen2/rsnapshots/*.db", gone},
 	}
-	for i, d := range fatal {
+	for i, d := range aside {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			p := copied(t, from, fmt.Sprintf("127.0.62.%d", i+1))
 			d.of(t, p)
 			p.Up()
-			withoutDatabase(t, p)
+			p.AwaitAlarm(15005, true, 15*time.Second)
+			complete(t, p)
+			if v := p.View(); v.Generation.Number != 3 || v.Generation.Parent != "gen2" {
+				t.Errorf("generation %+v", v.Generation)
+			}
+			kept, _ := filepath.Glob(filepath.Join(p.Dir, "quarantine", "*-2-gen2"))
+			if _, err := os.Stat(filepath.Join(p.Dir, "cluster", "2-gen2")); err == nil || len(kept) != 1 && !strings.Contains(d.name, "gone") {
+				t.Errorf("kept %v, %v", kept, err)
+			}
+			p.Exec(`xCommand ZoneAdd ZoneName: "after" Type: Neighbor`)
+			p.Restart()
+			if got := zones(p); !strings.Contains(got, "after") || !strings.Contains(got, "newest") {
+				t.Errorf("after a restart it has\n%s", got)
+			}
 		})
 	}
-	perhaps := []damage{ // a check finds it, or it does not matter
-		{"the middle of the log is changed", "cluster/2-gen2/raft.db", flipped(50, 64)},
-		{"the end of the log is changed", "cluster/2-gen2/raft.db", flipped(90, 4096)},
+	mended := []damage{ // made again of the copy, or it does not matter
+		{"the beginning of the snapshot is changed", "cluster/2-gen2/rsnapshots/*.db", flipped(0, 4096)},
+		{"the snapshot is cut short", "cluster/2-gen2/rsnapshots/*.db", halved},
+		{"the snapshot is gone", "cluster/2-gen2/rsnapshots/*.db", gone},
 		{"one byte of the snapshot is changed", "cluster/2-gen2/rsnapshots/*.db", flipped(60, 1)},
 		{"the list of snapshots is changed", "cluster/2-gen2/rsnapshots/*/meta.json", flipped(40, 20)},
+		{"the middle of the log is changed", "cluster/2-gen2/raft.db", flipped(50, 64)},
+		{"the end of the log is changed", "cluster/2-gen2/raft.db", flipped(90, 4096)},
 		{"the database file is changed", "cluster/2-gen2/db.sqlite", flipped(0, 100000)},
 		{"the database file is gone", "cluster/2-gen2/db.sqlite", gone},
+		{"the journal is gone", "config.journal", gone},
+		{"the journal is changed", "config.journal", flipped(0, 2000)},
 	}
-	for i, d := range perhaps {
+	for i, d := range mended {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			p := copied(t, from, fmt.Sprintf("127.0.62.%d", i+101))
 			d.of(t, p)
 			p.Up()
-			if p.View().Database == "Failed" {
-				withoutDatabase(t, p)
-				return
-			}
-			if got := zones(p); !strings.Contains(got, "kept") || !strings.Contains(got, "newest") {
-				t.Errorf("database %s, zones:\n%s", p.View().Database, got)
-			}
+			complete(t, p)
 		})
 	}
+}
+
+// complete waits until a system has all that was acknowledged, and can save.
+func complete(t *testing.T, p *appliancetest.Peer) {
+	t.Helper()
+	p.Await("has everything", 20*time.Second, func() string {
+		v := p.View()
+		if got := zones(p); v.Database != "Active" || !v.Writable || !strings.Contains(got, "kept") || !strings.Contains(got, "newest") {
+			return fmt.Sprintf("database %s, writable %v (%s), zones:\n%s", v.Database, v.Writable, v.ReadOnly, got)
+		}
+		return ""
+	})
+}
+
+// TestQuarantineFull: a system whose disk damages its copy again and again does
+// not fill it with damaged copies; a person has to look.
+func TestQuarantineFull(t *testing.T) {
+	t.Parallel()
+	p := aged(t, "127.0.62.251")
+	for i := range 5 {
+		if err := os.MkdirAll(filepath.Join(p.Dir, "quarantine", fmt.Sprintf("20260101T00000%dZ-1-x", i)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	damage{"", "cluster/2-gen2/raft.db", emptied}.of(t, p)
+	p.Up()
+	withoutDatabase(t, p)
+	if d := p.Detail(15005); !strings.Contains(d, "quarantine") {
+		t.Errorf("15005 says %q", d)
+	}
+	p.Stop()
+	gone(t, filepath.Join(p.Dir, "quarantine", "20260101T000000Z-1-x"))
+	p.Up()
+	complete(t, p)
 }
 
 // withoutDatabase looks that a peer without its copy of the cluster's database
@@ -221,24 +264,98 @@ func withoutDatabase(t *testing.T, p *appliancetest.Peer) {
 	}
 }
 
-// TestDamagedMember: the others show whose database failed, and go on.
+// TestDamagedMember: a peer that does not vote is filled again by the primary.
 func TestDamagedMember(t *testing.T) {
 	t.Parallel()
 	peers := appliancetest.Cluster(t, 63, 2)
-	b := peers[1]
+	a, b := peers[0], peers[1]
+	a.Exec(`xCommand ZoneAdd ZoneName: "before" Type: Neighbor`)
+	b.Await("has the zone", 5*time.Second, func() string { return lacks(b, "before") })
 	b.Stop()
 	damage{"", "cluster/*/raft.db", halved}.ofLast(t, b)
 	b.Up()
-	b.AwaitAlarm(15005, true, 3*time.Second)
-	peers[0].Await("shows the failed database", 5*time.Second, func() string {
-		if v := peers[0].Entry(b.Address); v.Database != "Failed" {
-			return fmt.Sprintf("%+v", v)
+	refilled(t, b)
+	a.Exec(`xCommand ZoneAdd ZoneName: "meanwhile" Type: Neighbor`)
+	b.Await("has the new zone", 10*time.Second, func() string { return lacks(b, "meanwhile") })
+	if v := b.View(); v.Generation != a.View().Generation {
+		t.Errorf("generations %+v and %+v", v.Generation, a.View().Generation)
+	}
+}
+
+// refilled waits until a damaged copy was set aside, said so, and is filled.
+func refilled(t *testing.T, p *appliancetest.Peer) {
+	t.Helper()
+	p.Await("is filled again", 30*time.Second, func() string {
+		if log := p.Log(); !strings.Contains(log, `Event="Alarm Raised" Id="15005"`) {
+			return "it never said that its copy is damaged"
+		}
+		if v := p.View(); v.Database != "Active" {
+			return "database " + v.Database
 		}
 		return ""
 	})
-	peers[0].Exec(`xCommand ZoneAdd ZoneName: "meanwhile" Type: Neighbor`)
-	if got := b.Refused(`xCommand ZoneAdd ZoneName: "new" Type: Neighbor`); got == nil {
-		t.Error("a peer without a database saves")
+	p.AwaitAlarm(15005, false, 10*time.Second)
+	if kept, _ := filepath.Glob(filepath.Join(p.Dir, "quarantine", "*", "raft.db")); len(kept) != 1 {
+		t.Errorf("kept %v", kept)
+	}
+}
+
+func lacks(p *appliancetest.Peer, zone string) string {
+	if got := zones(p); !strings.Contains(got, zone) {
+		return "it has\n" + got
+	}
+	return ""
+}
+
+// TestDamagedPrimary: the only voter of two rebuilds its database as a new
+// generation, which the other follows by itself.
+func TestDamagedPrimary(t *testing.T) {
+	peers := appliancetest.Cluster(t, 110, 2)
+	a, b := peers[0], peers[1]
+	a.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
+	b.Await("has the zone", 5*time.Second, func() string { return lacks(b, "kept") })
+	before := a.View().Generation
+	b.Stop()
+	a.Exec(`xCommand ZoneAdd ZoneName: "newest" Type: Neighbor`) // on the primary's disk alone
+	a.Signal(syscall.SIGKILL)
+	a.Answers()
+	a.Stop()
+	damage{"", "cluster/*/raft.db", emptied}.ofLast(t, a)
+	a.Up()
+	complete(t, a)
+	b.Up()
+	b.Await("follows the rebuilt generation", 20*time.Second, func() string {
+		if v := b.View(); v.Generation != a.View().Generation || v.Generation.Parent != before.ID {
+			return fmt.Sprintf("generation %+v, the primary's is %+v", v.Generation, a.View().Generation)
+		}
+		return lacks(b, "newest")
+	})
+	a.Exec(`xCommand ZoneAdd ZoneName: "after" Type: Neighbor`)
+	b.Await("has the new zone", 10*time.Second, func() string { return lacks(b, "after") })
+}
+
+// TestDamagedVoter: a primary that is one of three voters is filled by the other
+// two, and gets its vote and the lead back.
+func TestDamagedVoter(t *testing.T) {
+	peers := appliancetest.Cluster(t, 110, 3)
+	a := peers[0]
+	a.Exec(`xCommand ZoneAdd ZoneName: "kept" Type: Neighbor`)
+	a.Stop()
+	damage{"", "cluster/*/raft.db", emptied}.ofLast(t, a)
+	a.Up()
+	refilled(t, a)
+	if zone := lacks(a, "kept"); zone != "" {
+		t.Error(zone)
+	}
+	a.Await("saves again", 90*time.Second, func() string {
+		_, err := a.Try(`xCommand ZoneAdd ZoneName: "after" Type: Neighbor`)
+		if err != nil && lacks(a, "after") == "" {
+			return ""
+		}
+		return why(err)
+	})
+	for _, p := range peers {
+		p.Await("has the new zone", 10*time.Second, func() string { return lacks(p, "after") })
 	}
 }
 

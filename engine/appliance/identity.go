@@ -103,6 +103,24 @@ func (i *identity) regenerate(ctx context.Context, g engine.Generation, dir stri
 	return nil
 }
 
+// rebuilt makes this peer one of a generation that it founded on what was left
+// of its own; it stays the member, or the system of its own, that it was.
+func (i *identity) rebuilt(ctx context.Context, g engine.Generation, dir string) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	id := i.id
+	id.Generation, id.StoreDir = g, dir
+	members, err := i.local.Members(ctx)
+	if err == nil {
+		err = i.local.PutIdentity(ctx, id, members)
+	}
+	if err != nil {
+		return fmt.Errorf("store the identity: %w", err)
+	}
+	i.id = id
+	return nil
+}
+
 // founded notes that this peer's own cluster has another member now: it will
 // not leave it for another by itself.
 func (i *identity) founded(ctx context.Context, members []engine.Member) error {

@@ -23,8 +23,10 @@ const upkeepEvery = 5 * time.Second
 // local.db while the database is not open.
 type store struct {
 	*sqlstore.Cluster
-	a       *appliance
-	opening atomic.Bool // not known yet to be sound
+	a         *appliance
+	opening   atomic.Bool            // not known yet to be sound
+	refilling atomic.Bool            // damaged, and filled by the group
+	sole      atomic.Pointer[string] // what local.db has as stateSole; nil until it is known
 }
 
 // Agreed is what the cluster agreed on. Until the group has confirmed what this
@@ -78,7 +80,11 @@ func (a *appliance) openStore() {
 // why it has none.
 func (a *appliance) startStore(ctx context.Context) error {
 	if err := a.beginOpening(a.identity.now().Generation); err != nil {
-		return fmt.Errorf("open the cluster database: %w", err)
+		if err = a.repair(ctx, err); err != nil {
+			return fmt.Errorf("open the cluster database: %w", err)
+		}
+		_ = os.Remove(filepath.Join(a.o.DataDir, openingFile)) // another store: the count begins anew
+		return nil
 	}
 	return a.giveStore(ctx)
 }
@@ -97,8 +103,16 @@ func (a *appliance) giveStore(ctx context.Context) error {
 			err = a.identity.stored(ctx, a.store.Directory(id.Generation))
 		}
 	}
+	if isDamage(err, id) {
+		err = a.repair(ctx, err)
+	} else if err == nil && a.store.Lost() && !a.store.refilling.Load() {
+		a.beginRefill(ctx, "this system's copy was damaged before; the group fills another one")
+	}
 	if err != nil {
 		return fmt.Errorf("open the cluster database: %w", err)
+	}
+	if a.store.refilling.Load() {
+		return nil
 	}
 	a.endOpening()
 	return a.seed(ctx)
@@ -192,6 +206,7 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	defer stop()
 	a.applied.Store(n.Index)
 	a.endOpening()
+	a.endRefill(ctx)
 	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
 	a.lifecycle.Changed()

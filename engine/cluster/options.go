@@ -133,6 +133,7 @@ type Options struct {
 	Pages   Pages
 	Store   Store
 	Group   Group
+	Refill  Refill // nil: the copy is never lost
 	Link    Link
 	Rules   Rules
 	Config  Config

@@ -53,6 +53,14 @@ func (s *Service) Handler(remote Remote) http.Handler {
 		out, err := s.o.Store.ApplyForwarded(r.Context(), in.Batch)
 		reply(w, struct{ Result []byte }{out}, err)
 	})
+	mux.HandleFunc("POST /v1/readmit", func(w http.ResponseWriter, r *http.Request) {
+		node, _ := remote(r.Context())
+		var in struct{ Generation string }
+		if !read(w, r, &in) {
+			return
+		}
+		reply(w, struct{}{}, s.readmit(r.Context(), node, in.Generation))
+	})
 	return mux
 }
 

@@ -105,7 +105,7 @@ func (s *Service) Open(ctx context.Context) error {
 // true until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.followGenerations, s.joinCluster, s.recordSynchronisation} {
+	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.followGenerations, s.askReadmission, s.joinCluster, s.recordSynchronisation} {
 		wg.Go(func() { loop(ctx) })
 	}
 	wg.Wait()
