@@ -51,7 +51,7 @@ type walk struct {
 	*testing.T
 	g    *sqlstoretest.Group
 	rand *rand.Rand
-	far  map[string]bool // isolated peers
+	in   map[string]bool // peers that may be servers of the group: they are never emptied
 
 	mu       sync.Mutex
 	leaders  map[uint64]string // by term
@@ -70,7 +70,7 @@ func newWalk(t *testing.T, seed uint64) *walk {
 	if err := g.Peers[0].Found(t.Context(), g.Generation, "cluster1", sqlstoretest.Member(1)); err != nil {
 		t.Fatal(err)
 	}
-	w := &walk{T: t, g: g, rand: rand.New(rand.NewPCG(seed, 0)), far: map[string]bool{}, leaders: map[uint64]string{},
+	w := &walk{T: t, g: g, rand: rand.New(rand.NewPCG(seed, 0)), in: map[string]bool{"node1": true}, leaders: map[uint64]string{},
 		acked: map[string]string{}, revision: map[int64]string{}, voters: map[int]bool{}, stop: make(chan struct{})}
 	w.watching.Go(w.watch)
 	t.Cleanup(func() {
@@ -134,11 +134,9 @@ func (w *walk) step() {
 		}
 	case 3, 4:
 		w.g.Board.Isolate(pick.Node)
-		w.far[pick.Node] = true
 		w.say("isolate %s", pick.Node)
 	case 5:
 		w.g.Board.Heal()
-		clear(w.far)
 		w.say("heal")
 	case 6:
 		err := w.primary(agreed).SetPrimary(w.short(), agreed.Primary, pick.Node)
@@ -177,15 +175,19 @@ func (w *walk) primary(a engine.Agreed) *sqlstoretest.Peer {
 	return w.g.Peers[i]
 }
 
-// grow admits a peer, which begins with an empty store.
+// grow admits a peer. It begins with an empty store, unless it may be in the
+// group from before: a voter must never forget what it confirmed.
 func (w *walk) grow(p *sqlstoretest.Peer) {
 	i := slices.Index(w.g.Peers, p)
-	w.mu.Lock()
-	err := p.Follow(w.Context(), w.g.Generation)
-	w.mu.Unlock()
-	if err == nil {
-		err = w.primary(w.agreed()).PutMember(w.short(), sqlstoretest.Member(i+1))
+	if !w.in[p.Node] {
+		w.mu.Lock()
+		if err := p.Follow(w.Context(), w.g.Generation); err != nil {
+			w.Fatal(err)
+		}
+		w.mu.Unlock()
+		w.in[p.Node] = true
 	}
+	err := w.primary(w.agreed()).PutMember(w.short(), sqlstoretest.Member(i+1))
 	w.say("grow by %s: %v", p.Node, err)
 }
 
@@ -206,6 +208,15 @@ func (w *walk) regroup() {
 			}
 			did, err := p.Reconcile(w.short(), members, a.Primary, func(n string) bool { return w.g.Board.Linked(p.Node, n) })
 			w.say("%s leads: %q %v", p.Node, did, err)
+			if gone, removed := strings.CutPrefix(did, "remove "); removed {
+				delete(w.in, gone)
+			}
+			if added, yes := strings.CutPrefix(did, "add "); yes {
+				w.in[added] = true
+			}
+			for _, m := range members {
+				w.in[m] = w.in[m] || err != nil // it may still be added
+			}
 		}
 	}
 }

@@ -243,6 +243,13 @@ func (s *Service) admit(ctx context.Context, ask JoinAsk) (Grant, error) {
 		return Grant{}, err
 	}
 	s.StoreChanged(ctx)
+	// It asks to join, so its store is empty: a vote that it has from before
+	// would be one of a voter that forgot what it confirmed.
+	if slices.Contains(s.o.Group.Servers().Voters, m.Node) && m.Node != s.o.Node {
+		if err := s.o.Group.RemoveServer(ctx, m.Node); err != nil {
+			return Grant{}, err
+		}
+	}
 	if err := s.o.Group.AddNonvoter(ctx, m.Node); err != nil {
 		return Grant{}, err
 	}

@@ -224,6 +224,7 @@ func (s *Server) Handler() http.Handler {
 	in.GET("/alarms", s.alarmsPage)
 	in.GET("/alarms/one", s.alarmPage)
 	in.POST("/alarms/acknowledge", s.acknowledge)
+	s.forceRoutes(in)
 	s.policyRoutes(in)
 	in.GET("/sql", s.sqlPage)
 	in.GET("/events", s.eventsPage)
