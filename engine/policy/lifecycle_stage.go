@@ -142,7 +142,12 @@ func (l *Lifecycle) settle(c *candidate, settings map[string]Settings) (bool, er
 		if err := settings[name].apply(&c.items[i]); err != nil {
 			return false, err
 		}
-		differs = differs || before != c.items[i]
+		if before != c.items[i] {
+			differs = true
+			if !slices.Contains(c.changed, name) {
+				c.changed = append(c.changed, name)
+			}
+		}
 	}
 	return differs, nil
 }

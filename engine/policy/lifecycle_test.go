@@ -530,3 +530,16 @@ func TestAnOlderPeerThatDoesNotAnswerStopsTheStage(t *testing.T) {
 		t.Errorf("rolled back to it: %v", err)
 	}
 }
+
+func TestAChangeOfSettingsIsAChange(t *testing.T) {
+	t.Parallel()
+	s := sites(t, 1)[0]
+	s.put(t, notice("site_notice", "first"))
+	s.stage(t)
+	s.activate(t)
+	shadow := "shadow"
+	out, err := s.Stage(t.Context(), anna, policy.StageRequest{Settings: map[string]policy.Settings{"site_notice": {Mode: &shadow}}})
+	if err != nil || !slices.Equal(out.Changed, []string{"site_notice"}) {
+		t.Errorf("staged %+v, %v", out, err)
+	}
+}
