@@ -31,6 +31,14 @@ type peer struct {
 	restarts int
 	password string
 	rival    bool // another administrator saves first, once
+	held     error
+	advised  []engine.Finding
+	asked    []string // of the gate
+}
+
+func (p *peer) gate(_ context.Context, procedure, step string) ([]engine.Finding, error) {
+	p.asked = append(p.asked, procedure+" "+step)
+	return p.advised, p.held
 }
 
 func (p *peer) Configuration(context.Context) (engine.Configuration, error) {
@@ -194,7 +202,7 @@ func newPeer(t *testing.T) (*peer, *command.Table) {
 	kinds := map[int]engine.Alarm{20007: {ID: 20007, UUID: "u", Severity: engine.Warning, Title: engine.Text{EN: "Restart required", JA: "再起動が必要"},
 		Detail: engine.Text{EN: "{why}"}, Remedy: engine.Text{EN: "Restart."}}}
 	return p, command.New(command.Parts{Cluster: p, Trust: p, Registry: reg, Configuration: service, History: p, Alarms: p,
-		Catalogue: func(id int) engine.Alarm { return kinds[id] }, Diagnostics: p, Host: p, Accounts: p, Journal: p,
+		Catalogue: func(id int) engine.Alarm { return kinds[id] }, Diagnostics: p, Host: p, Accounts: p, Journal: p, Gate: p.gate,
 		Audit: func(_ context.Context, a command.Audited) { p.audit = append(p.audit, a) }})
 }
 
