@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"hexad/engine"
+	"hexad/engine/fail"
 	"hexad/sqlstore"
 )
 
@@ -143,9 +144,15 @@ func (r factoryReset) carryOut(ctx context.Context) error {
 	if err := writeSynced(mark, id.Node+"\n"); err != nil {
 		return err
 	}
+	if err := fail.Point("reset.marked"); err != nil {
+		return err
+	}
 	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, true, "kept: "+strings.Join(page.Reset.Keep, ", "))
 	if err := r.local.Reset(ctx, page.Reset.Keep); err != nil {
 		return errors.Join(fmt.Errorf("factory reset: %w", err), os.Remove(mark))
+	}
+	if err := fail.Point("reset.emptied"); err != nil {
+		return err
 	}
 	return r.finish(mark, "")
 }
@@ -177,6 +184,9 @@ func (r factoryReset) finish(mark, keep string) error {
 		return fmt.Errorf("remove the copies of the configuration: %w", err)
 	}
 	if err := syncDir(r.o.DataDir); err != nil {
+		return err
+	}
+	if err := fail.Point("reset.removed"); err != nil {
 		return err
 	}
 	if err := os.Remove(mark); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hexad/engine"
+	"hexad/engine/fail"
 )
 
 // joinWindow is how long after the later Save an unknown key of a listed
@@ -55,6 +56,9 @@ func (s *Service) joinOnce(ctx context.Context) error {
 	}
 	s.o.Log.Info("admitted to the cluster", "module", "cluster", "cluster", grant.Cluster, "generation", grant.Generation.Number)
 	if err := s.o.Adopt(ctx, grant); err != nil {
+		return err
+	}
+	if err := fail.Point("join.adopted"); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -242,6 +246,9 @@ func (s *Service) admit(ctx context.Context, ask JoinAsk) (Grant, error) {
 	if err := s.o.Store.PutMember(ctx, m); err != nil {
 		return Grant{}, err
 	}
+	if err := fail.Point("admit.member"); err != nil {
+		return Grant{}, err
+	}
 	s.StoreChanged(ctx)
 	// It asks to join, so its store is empty: a vote that it has from before
 	// would be one of a voter that forgot what it confirmed.
@@ -251,6 +258,9 @@ func (s *Service) admit(ctx context.Context, ask JoinAsk) (Grant, error) {
 		}
 	}
 	if err := s.o.Group.AddNonvoter(ctx, m.Node); err != nil {
+		return Grant{}, err
+	}
+	if err := fail.Point("admit.server"); err != nil {
 		return Grant{}, err
 	}
 	id, agreed := s.o.Identity(), s.Agreed()
@@ -266,8 +276,14 @@ func (s *Service) removeMember(ctx context.Context, m engine.Member) error {
 		if err := s.o.Group.RemoveServer(ctx, m.Node); err != nil {
 			return err
 		}
+		if err := fail.Point("remove.server"); err != nil {
+			return err
+		}
 	}
 	if err := s.o.Store.RemoveMember(ctx, m.Node); err != nil {
+		return err
+	}
+	if err := fail.Point("remove.member"); err != nil {
 		return err
 	}
 	s.o.Log.Info("peer removed", "module", "cluster", "peer", m.Address, "node", m.Node)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hexad/engine"
+	"hexad/engine/fail"
 )
 
 // Save stores the clustering page as the administrator entered it, puts into
@@ -122,6 +123,9 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return out, err
 	}
+	if err := fail.Point("page.stored"); err != nil {
+		return out, err
+	}
 	engine.Staged(ctx, "page", "stored", "in effect: %s", s.effectWord(page))
 	s.writePage(actor, old, c)
 	s.setPage(page)
@@ -164,6 +168,9 @@ func (s *Service) saveReset(ctx context.Context, actor engine.Actor, page Page, 
 	}
 	page.Entered, page.SavedAt = c, time.Now()
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
+		return engine.ClusteringSaved{}, err
+	}
+	if err := fail.Point("reset.armed"); err != nil {
 		return engine.ClusteringSaved{}, err
 	}
 	engine.Staged(ctx, "page", "stored", "the factory reset keeps %s", strings.Join(page.Reset.Keep, ", "))
@@ -225,6 +232,9 @@ func (s *Service) namePrimary(ctx context.Context, page Page, c engine.Clusterin
 		return e
 	}
 	err := s.o.Store.SetPrimary(ctx, agreed.Primary, s.o.Node)
+	if err == nil {
+		err = fail.Point("primary.named")
+	}
 	var e *engine.Error
 	if errors.As(err, &e) && e.Code == engine.Unavailable {
 		return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
@@ -264,6 +274,9 @@ func (s *Service) saveTLS(ctx context.Context, actor engine.Actor, mode engine.T
 	}
 	saved, err := s.o.Config.SetReplicated(ctx, actor, []engine.Change{{Path: ItemTLS, Value: string(mode)}})
 	if err != nil {
+		return err
+	}
+	if err := fail.Point("tls.saved"); err != nil {
 		return err
 	}
 	out.Saved = &saved

@@ -10,4 +10,10 @@ var Names = []string{
 
 	// Following another generation, and ForceConfigUpdate: engine/cluster, engine/appliance, sqlstore.
 	"force.aside", "force.held", "follow.emptying", "follow.switched", "follow.committed",
+
+	// The procedures of a cluster: engine/cluster.
+	"page.stored", "primary.named", "tls.saved", "join.adopted", "admit.member", "admit.server", "remove.server", "remove.member",
+
+	// A factory reset: engine/cluster; between two children, engine/appliance.
+	"reset.armed", "reset.marked", "reset.emptied", "reset.removed",
 }
