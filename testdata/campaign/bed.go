@@ -144,15 +144,6 @@ func each(peers []*peer, do func(*peer) error) error {
 	return errors.Join(problems...)
 }
 
-// listed is how a peer stands in the peer lists: by name in the lab, where
-// there is a DNS server, else by address.
-func (b *bed) listed(p *peer) string {
-	if b.lab == nil {
-		return p.address
-	}
-	return p.fqdn()
-}
-
 // page is the command that saves a whole clustering page: the peers in order,
 // with one of them as the primary.
 func (b *bed) page(primary int) string {
@@ -160,7 +151,7 @@ func (b *bed) page(primary int) string {
 	for i := range peerCount {
 		address := ""
 		if i < len(b.order) {
-			address = b.listed(b.peers[b.order[i]-1])
+			address = b.peers[b.order[i]-1].fqdn()
 		}
 		line += fmt.Sprintf(` Peer%d: "%s"`, i+1, address)
 	}
@@ -220,16 +211,26 @@ func (b *bed) prepare(ctx context.Context, p *peer) error {
 	}); err != nil {
 		return err
 	}
-	lines := []string{fmt.Sprintf(`xConfiguration IP DNS Hostname: "%s"`, p.name), `xConfiguration IP DNS Domain Name: "example.com"`, `xConfiguration H323 Mode: On`}
-	if b.lab != nil {
-		lines = append(lines, fmt.Sprintf(`xConfiguration DNS Server 1 Address: "%s"`, mgmt))
-	}
-	for _, line := range lines {
+	for _, line := range b.lines(p) {
 		if _, err := a.run(ctx, "%s", line); err != nil {
 			return fmt.Errorf("peer %d: %s: %w", p.n, line, err)
 		}
 	}
 	return nil
+}
+
+// lines are the settings of a peer that has never run: its names, and where it
+// finds those of the others. In the lab that is DNS, else the address mapping.
+func (b *bed) lines(p *peer) []string {
+	out := []string{fmt.Sprintf(`xConfiguration IP DNS Hostname: "%s"`, p.name), `xConfiguration IP DNS Domain Name: "example.com"`, `xConfiguration H323 Mode: On`}
+	if b.lab != nil {
+		return append(out, fmt.Sprintf(`xConfiguration DNS Server 1 Address: "%s"`, mgmt))
+	}
+	for i, q := range b.peers {
+		out = append(out, fmt.Sprintf(`xConfiguration ClusterConfiguration AddressMapping %d FQDN: "%s"`, i+1, q.fqdn()),
+			fmt.Sprintf(`xConfiguration ClusterConfiguration AddressMapping %d IPAddress: "%s"`, i+1, q.address))
+	}
+	return append(out, `xConfiguration ClusterConfiguration AddressMapping Mode: On`)
 }
 
 // save saves a page on one peer, and restarts it when asked to.

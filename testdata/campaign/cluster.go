@@ -37,6 +37,8 @@ type siege struct {
 	seen  *seen
 	rand  *rand.Rand
 
+	walk *walk
+
 	stop context.CancelFunc // of what runs beside the faults
 	all  sync.WaitGroup
 	end  context.CancelFunc // of the writers
@@ -63,9 +65,14 @@ func newSiege(ctx context.Context, b *bed) (*siege, error) {
 	s.watch, s.logs = newWatch(b, l, s.seen), newLogs(b, s.seen)
 	beside, stop := context.WithCancel(ctx)
 	s.stop = stop
+	s.watch.logs = s.logs
 	for _, do := range []func(context.Context){s.watch.run, s.logs.run, b.hunger.run} {
 		s.all.Go(func() { do(beside) })
 	}
+	if s.walk, err = newWalk(b); err != nil {
+		return nil, err
+	}
+	s.all.Go(func() { s.walk.run(beside) })
 	writing, end := context.WithCancel(ctx)
 	s.end = end
 	s.work.Go(func() { l.run(writing) })
@@ -172,6 +179,7 @@ func (s *siege) finish(ctx context.Context) {
 	r.Say("lowered_p99", seconds(percentile(s.lowered, 99)))
 	r.Say("refused", s.load.refused.Load())
 	r.Say("unknown", s.load.unknown.Load())
+	r.Say("walk", fmt.Sprintf("%d/%d", s.walk.steps, s.walk.resets))
 	p50, p99 := s.hunger.middle()
 	r.Say("starved", fmt.Sprintf("%.1f/%.1f", p50, p99))
 	r.Say("seen", s.seen.summary())

@@ -15,6 +15,7 @@ func peopleFaults() []kind {
 	return []kind{
 		{name: "two administrators", most: 100 * time.Millisecond, inject: twoAdministrators},
 		{name: "another primary", most: 100 * time.Millisecond, inject: anotherPrimary},
+		{name: "primary by force", most: 100 * time.Millisecond, long: true, inject: byForce},
 		{name: "peer replaced", most: 100 * time.Millisecond, long: true, inject: replaced},
 	}
 }
@@ -132,4 +133,98 @@ func replaced(s *scene) error {
 	}
 	s.look.seen.count("peer rejoined from an empty disk")
 	return s.bed.trust(context.WithoutCancel(s.ctx), p)
+}
+
+// byForce: the primary and three others are lost at once, and the group with
+// them. One of the two that are left goes on as the primary of a new
+// generation. Those that return are kept apart until their administrators let
+// them take its copy (I5).
+func byForce(s *scene) error {
+	old := max(1, s.look.primary())
+	left := others([]int{old})
+	s.rand.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	next, left := left[0], left[:2]
+	lost := others(left)
+	s.aim("%d after %d; %s lost", next, old, commas(lost))
+	s.untimely = true
+	s.load.gate.Lock()
+	defer s.load.gate.Unlock()
+	s.load.linear.still.Lock()
+	defer s.load.linear.still.Unlock()
+	defer s.load.linear.renew()
+	if err := s.bed.alike(s.ctx, 30*time.Second); err != nil { // so that nothing that was acknowledged is only with the lost
+		return err
+	}
+	var gone []*peer
+	for _, n := range lost {
+		gone = append(gone, s.peer(n))
+	}
+	if err := each(gone, (*peer).kill); err != nil {
+		return err
+	}
+	a := s.peer(next).administrator(30 * time.Second)
+	defer a.close()
+	if err := waitFor(s.ctx, 30*time.Second, fmt.Sprintf("force is offered on peer %d", next), func() error {
+		_, err := a.run(s.ctx, "xCommand ClusterForceShow")
+		return err
+	}); err != nil {
+		return err
+	}
+	if out, err := a.run(s.ctx, "xCommand ClusterSave Primary: %d Force: On", slices.Index(s.bed.order, next)+1); err != nil {
+		return fmt.Errorf("force on peer %d: %w %q", next, err, out)
+	}
+	v, err := a.view(s.ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := each(gone, (*peer).start); err != nil {
+		return err
+	}
+	s.look.seen.count("generation founded")
+	for _, n := range append([]int{left[1]}, lost...) {
+		if err := s.follow(n, next, v.Generation.ID, began); err != nil {
+			return err
+		}
+	}
+	s.load.primary.Store(int32(next))
+	return waitFor(s.ctx, 60*time.Second, "all are in the new generation", func() error { return s.bed.ready(s.ctx, 0) })
+}
+
+// follow: a peer of the older generation says that it is kept apart, until it
+// is told to take the copy of the new primary.
+func (s *scene) follow(n, primary int, generation string, since time.Time) error {
+	p := s.peer(n)
+	if err := p.answers(s.ctx, 60*time.Second); err != nil {
+		return err
+	}
+	a := p.administrator(30 * time.Second)
+	defer a.close()
+	const alarmSuperseded = 20011
+	if err := waitFor(s.ctx, s.bed.hunger.stretch(20*time.Second), fmt.Sprintf("peer %d is kept apart (20011)", n), func() error {
+		v, err := a.view(s.ctx)
+		if err == nil && v.Generation.ID == generation {
+			s.bed.run.Fail("I5: peer %d came into the new generation without being told to", n)
+			return nil
+		}
+		for _, notice := range s.look.logs.since(since) {
+			if notice.Peer == n && notice.ID == alarmSuperseded && notice.Raised {
+				return nil
+			}
+		}
+		return fmt.Errorf("the alarm is not raised (%w)", err)
+	}); err != nil {
+		s.bed.run.Fail("I5: %v", err)
+		return err
+	}
+	if err := waitFor(s.ctx, 30*time.Second, fmt.Sprintf("peer %d takes the copy of peer %d", n, primary), func() error {
+		if v, err := a.view(s.ctx); err == nil && v.Generation.ID == generation {
+			return nil
+		}
+		_, err := a.run(s.ctx, "xCommand ForceConfigUpdate Confirm: On")
+		return err
+	}); err != nil {
+		return err
+	}
+	return s.bed.save(s.ctx, p, s.bed.page(primary), false)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,10 +35,13 @@ func procedures(ctx context.Context, r *Run) error {
 	if err := d.certify(ctx); err != nil {
 		return err
 	}
+	if err := d.zones(ctx); err != nil {
+		return err
+	}
 	d.all(ctx)
 	r.Say("cells", d.cells)
 	r.Say("ended", d.ended)
-	r.Say("points", len(d.points))
+	r.Say("points", fmt.Sprintf("%d/%d", d.reached, len(d.points)))
 	r.Say("saves", len(d.saves))
 	return ctx.Err()
 }
@@ -52,7 +54,8 @@ type drill struct {
 	saves   []save
 	cells   int             // procedures carried out with somebody ended
 	ended   int             // processes that were
-	points  map[string]bool // failpoints that were reached
+	points  map[string]bool // failpoints that were armed
+	reached int             // those that ended a process
 }
 
 // roles are whose process is ended, as seen from a procedure.
@@ -61,52 +64,59 @@ var roles = []string{"acting", "primary", "other"}
 // procedure is one thing that administrators do, as steps that are safe to repeat.
 type procedure struct {
 	name   string
-	points []string // prefixes of the failpoints on its way
-	where  string   // role that reaches them
+	points map[string]string // prefixes of the failpoints on its way, and the role that reaches them
 	acting func(d *drill) int
 	steps  func(d *drill) []func(ctx context.Context) error
+	parts  bool // afterwards the cluster is not whole: the next procedure makes it so
 }
 
-// cycle is what the drill goes through: it ends where it began, but for the primary.
+// cycle is what the drill goes through: it ends with the cluster that it began with.
 func cycle() []procedure {
 	third := func(*drill) int { return 3 }
+	present := func(d *drill) int { return d.primary }
+	second := func(d *drill) int { return 3 - d.primary } // of the first two, the one that is not the primary
+	acting := func(prefixes ...string) map[string]string {
+		out := map[string]string{}
+		for _, p := range prefixes {
+			out[p] = "acting"
+		}
+		return out
+	}
 	return []procedure{
-		{name: "change primary", points: []string{"primary."}, where: "acting", acting: (*drill).next, steps: changePrimary},
-		{name: "TLS mode", points: []string{"tls."}, where: "primary", acting: func(d *drill) int { return d.primary }, steps: changeMode},
-		{name: "TLS mode back", points: []string{"tls."}, where: "primary", acting: func(d *drill) int { return d.primary }, steps: changeMode},
-		{name: "another primary by force", points: []string{"refound."}, where: "acting", acting: func(*drill) int { return 2 }, steps: refound},
-		{name: "ForceConfigUpdate", points: []string{"force.", "follow."}, where: "other", acting: func(*drill) int { return 1 }, steps: takeOver},
-		{name: "primary back", points: []string{"primary."}, where: "acting", acting: func(*drill) int { return 1 }, steps: changePrimary},
-		{name: "remove", points: []string{"remove."}, where: "primary", acting: third, steps: remove},
-		{name: "factory reset", points: []string{"reset."}, where: "acting", acting: third, steps: factoryReset},
-		{name: "join", points: []string{"join."}, where: "acting", acting: third, steps: join},
+		{name: "change primary", points: acting("primary.", "page."), acting: second, steps: changePrimary},
+		{name: "TLS mode", points: acting("tls."), acting: present, steps: changeMode},
+		{name: "TLS mode back", points: acting("tls."), acting: present, steps: changeMode},
+		{name: "another primary by force", points: acting("refound."), acting: second, steps: refound, parts: true},
+		{name: "ForceConfigUpdate", points: acting("force.", "follow."), acting: third, steps: takeOver},
+		{name: "remove", points: map[string]string{"remove.": "primary"}, acting: third, steps: remove, parts: true},
+		{name: "factory reset", points: acting("reset."), acting: third, steps: factoryReset, parts: true},
+		{name: "join", points: map[string]string{"join.": "acting", "admit.": "primary"}, acting: third, steps: join},
 	}
 }
 
-// all goes round until the budget is used up: first every failpoint, then
-// kill -9 at moments by chance.
+// all goes round until the budget is used up: with the failpoints first, each
+// of them once, and then with kill -9 at moments by chance.
 func (d *drill) all(ctx context.Context) {
-	for round := 0; ctx.Err() == nil; round++ {
+	for ctx.Err() == nil {
 		for _, p := range cycle() {
 			if d.run.Left() < 3*time.Second || d.run.Failed() {
 				return
 			}
-			points := d.waiting(p)
-			switch {
-			case len(points) > 0:
-				d.one(ctx, p, p.where, points[d.rand.IntN(len(points))])
-			default:
-				d.one(ctx, p, roles[d.rand.IntN(len(roles))], "")
+			role, point := roles[d.rand.IntN(len(roles))], ""
+			if points := d.waiting(p); len(points) > 0 {
+				point = points[d.rand.IntN(len(points))]
+				role = p.points[point[:strings.Index(point, ".")+1]]
 			}
+			d.one(ctx, p, role, point)
 		}
 	}
 }
 
-// waiting are the failpoints on the way of p that were not reached yet.
+// waiting are the failpoints on the way of p that were not armed yet.
 func (d *drill) waiting(p procedure) []string {
 	var out []string
 	for _, name := range fail.Names {
-		if !d.points[name] && slices.ContainsFunc(p.points, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+		if !d.points[name] && p.points[name[:strings.Index(name, ".")+1]] != "" {
 			out = append(out, name)
 		}
 	}
@@ -138,82 +148,77 @@ func (d *drill) one(ctx context.Context, p procedure, role, point string) {
 	what := fmt.Sprintf("%s, %s (peer %d) ended", p.name, role, n)
 	if point != "" {
 		what += " at " + point
-		if err := d.again(ctx, victim, fail.Env+"="+point+"=kill"); err != nil {
-			d.run.Fail("%s: %v", what, err)
-			return
-		}
-		if err := d.whole(ctx); err != nil {
-			d.run.Fail("%s: before it: %v", what, err)
-			return
-		}
-	}
-	d.run.Note("cell %d: %s", d.cells+1, what)
-	d.note(ctx)
-	steps := p.steps(d)
-	before := victim.child()
-	for i, step := range steps {
-		done := make(chan error, 1)
-		go func() { done <- step(ctx) }()
-		if point == "" && i == d.rand.IntN(i+1) { // every step is as likely
-			time.Sleep(time.Duration(d.rand.IntN(150)) * time.Millisecond)
-			_ = victim.signal(syscall.SIGKILL) // between two children there is none
-		}
-		err := <-done
-		if now := victim.child(); now != before || err != nil {
-			d.run.Note("   step %d: %v; child %d, before %d", i+1, err, now, before)
-		}
-	}
-	if point != "" && strings.Contains(tail(victim.log), "failpoint") || point != "" && d.reached(victim, point) {
-		d.points[point] = true
-		d.ended++
-	} else if point == "" {
-		d.ended++
-	}
-	if point != "" {
-		d.points[point] = true // armed once: what is not on the way is not asked for again
-		victim.env = nil
-		if err := d.again(ctx, victim, ""); err != nil {
-			d.run.Fail("%s: %v", what, err)
-			return
-		}
 	}
 	d.cells++
-	// Once more from the begin, until it is through.
-	for i, step := range p.steps(d) {
-		if err := waitFor(ctx, 40*time.Second, fmt.Sprintf("%s: step %d goes through", what, i+1), func() error { return step(ctx) }); err != nil {
-			d.run.Fail("I12: %v", err)
-			return
-		}
-	}
-	if p.name != "another primary by force" && p.name != "remove" && p.name != "factory reset" {
-		if err := d.whole(ctx); err != nil {
-			d.run.Fail("I12: after %s: %v", what, err)
-			return
-		}
+	d.run.Note("cell %d: %s", d.cells, what)
+	if err := d.ending(ctx, p, victim, point); err != nil {
+		d.run.Fail("I12: %s: %v", what, err)
+		return
 	}
 	d.verify(ctx, what)
 }
 
-// reached reports whether the process ended at the failpoint: package fail says
-// so on standard error.
-func (d *drill) reached(p *peer, point string) bool {
-	found, err := contains(p.log, []byte(point))
-	return err == nil && found
-}
-
-func tail(name string) string {
-	raw, err := os.ReadFile(name)
-	if err != nil {
-		return ""
+// ending does p with the victim ended on the way, starts what is down, and does
+// p again until every step goes through.
+func (d *drill) ending(ctx context.Context, p procedure, victim *peer, point string) error {
+	if point != "" {
+		d.points[point] = true
+		if err := d.arm(ctx, victim, fail.Env+"="+point+"=kill"); err != nil {
+			return err
+		}
 	}
-	return string(raw[max(0, len(raw)-4096):])
+	d.note(ctx)
+	steps := p.steps(d)
+	at := d.rand.IntN(max(1, len(steps))) // the step during which it is killed
+	for i, step := range steps {
+		done := make(chan error, 1)
+		go func() { done <- step(ctx) }()
+		if point == "" && i == at {
+			time.Sleep(time.Duration(d.rand.IntN(150)) * time.Millisecond)
+			if victim.signal(syscall.SIGKILL) == nil { // between two children there is none
+				d.ended++
+			}
+		}
+		if err := <-done; err != nil {
+			d.run.Note("   step %d: %v", i+1, err)
+		}
+	}
+	if point != "" {
+		if reached, err := contains(victim.log, []byte("failpoint "+point+": kill")); err != nil {
+			return err
+		} else if reached {
+			d.ended++
+			d.reached++
+		}
+		victim.env = nil // a child that was killed is followed by an unarmed one
+	}
+	if !victim.runs() && !p.down(victim.n, d) { // a point of the parent
+		if err := victim.start(); err != nil {
+			return err
+		}
+	}
+	for i, step := range steps {
+		if err := waitFor(ctx, 40*time.Second, fmt.Sprintf("step %d goes through", i+1), func() error { return step(ctx) }); err != nil {
+			return err
+		}
+	}
+	if p.parts {
+		return nil
+	}
+	return d.whole(ctx)
 }
 
-// again ends a peer in order and starts it with other environment.
-func (d *drill) again(ctx context.Context, p *peer, env string) error {
-	p.env = nil
-	if env != "" {
-		p.env = []string{env}
+// down reports whether the procedure leaves a peer down on purpose.
+func (p procedure) down(n int, d *drill) bool {
+	return p.name == "another primary by force" && n != d.primary
+}
+
+// arm starts a peer with a failpoint armed. One that is down stays so: what
+// brings it back starts it so.
+func (d *drill) arm(ctx context.Context, p *peer, env string) error {
+	p.env = []string{env}
+	if !p.runs() {
+		return nil
 	}
 	if err := p.stop(); err != nil {
 		return err
@@ -221,7 +226,10 @@ func (d *drill) again(ctx context.Context, p *peer, env string) error {
 	if err := p.start(); err != nil {
 		return err
 	}
-	return p.answers(ctx, 40*time.Second)
+	if err := p.answers(ctx, 40*time.Second); err != nil || !slices.Contains(d.order, p.n) {
+		return err
+	}
+	return d.whole(ctx)
 }
 
 // whole waits until the listed peers are a cluster that takes saves.
@@ -245,12 +253,25 @@ func (d *drill) whole(ctx context.Context) error {
 	})
 }
 
+// zones is how many items the saves go round.
+const zones = 20
+
+func (d *drill) zones(ctx context.Context) error {
+	a := d.peers[0].administrator(30 * time.Second)
+	defer a.close()
+	for zone := 1; zone <= zones; zone++ {
+		if _, err := a.run(ctx, `xCommand ZoneAdd ZoneName: "zone%d" Type: Neighbor`, zone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // note saves something that must survive whatever comes.
 func (d *drill) note(ctx context.Context) {
 	a := d.peers[d.primary-1].administrator(10 * time.Second)
 	defer a.close()
-	n := len(d.saves)
-	s := save{Path: fmt.Sprintf("Transform %d Description", n%50+1), Value: fmt.Sprintf("before cell %d", d.cells)}
+	s := save{Path: item(len(d.saves)%zones + 1), Value: fmt.Sprintf("before cell %d", d.cells)}
 	err := waitFor(ctx, 20*time.Second, "a save", func() (err error) {
 		s.Revision, err = set(ctx, a, 0, s)
 		return err
@@ -300,7 +321,7 @@ func (d *drill) certify(ctx context.Context) error {
 }
 
 func (d *drill) certified(ctx context.Context, p *peer) error {
-	text, err := d.authority.issue(p.address, time.Now().Add(12*time.Hour))
+	text, err := d.authority.issue(p.fqdn(), time.Now().Add(12*time.Hour))
 	if err != nil {
 		return err
 	}
@@ -315,9 +336,6 @@ func (d *drill) certified(ctx context.Context, p *peer) error {
 	})
 }
 
-// next is the peer that is named primary next.
-func (d *drill) next() int { return d.primary%2 + 1 }
-
 // saved saves the page on one peer; one that says that it is so already is done.
 func (d *drill) saved(n int) func(context.Context) error {
 	return func(ctx context.Context) error { return d.save(ctx, d.peers[n-1], d.page(d.primary), false) }
@@ -329,7 +347,7 @@ func (d *drill) restarted(n int) func(context.Context) error {
 
 // changePrimary nominates the acting peer, then on the other pages.
 func changePrimary(d *drill) []func(context.Context) error {
-	old, next := d.primary, d.next()
+	old, next := d.primary, 3-d.primary
 	var steps []func(context.Context) error
 	for _, n := range append([]int{next, old}, 3) {
 		steps = append(steps, func(ctx context.Context) error {
@@ -361,18 +379,21 @@ func changeMode(d *drill) []func(context.Context) error {
 	return steps
 }
 
-// refound: the primary and another are lost; the acting peer takes over by force.
+// refound: the primary and the third are lost; the acting peer takes over by force.
 func refound(d *drill) []func(context.Context) error {
-	if d.primary == 2 {
-		return nil
-	}
+	old, next := d.primary, 3-d.primary
 	return []func(context.Context) error{
-		func(context.Context) error { return errors.Join(d.peers[0].kill(), d.peers[2].kill()) },
 		func(ctx context.Context) error {
-			a := d.peers[1].administrator(30 * time.Second)
+			if err := d.alike(ctx, 20*time.Second); err != nil && d.peers[old-1].runs() {
+				return err // what only the lost have would be lost
+			}
+			return errors.Join(d.peers[old-1].kill(), d.peers[2].kill())
+		},
+		func(ctx context.Context) error {
+			a := d.peers[next-1].administrator(30 * time.Second)
 			defer a.close()
 			if v, err := a.view(ctx); err == nil && v.PrimaryHere && v.Writable {
-				d.primary = 2
+				d.primary = next
 				return nil
 			}
 			if err := waitFor(ctx, 20*time.Second, "force is offered", func() error {
@@ -381,10 +402,10 @@ func refound(d *drill) []func(context.Context) error {
 			}); err != nil {
 				return err
 			}
-			if _, err := a.run(ctx, "xCommand ClusterSave Primary: 2 Force: On"); err != nil {
+			if _, err := a.run(ctx, "xCommand ClusterSave Primary: %d Force: On", next); err != nil {
 				return err
 			}
-			d.primary = 2
+			d.primary = next
 			return nil
 		},
 	}
@@ -393,7 +414,7 @@ func refound(d *drill) []func(context.Context) error {
 // takeOver brings the peers of the older generation back.
 func takeOver(d *drill) []func(context.Context) error {
 	var steps []func(context.Context) error
-	for _, n := range []int{1, 3} {
+	for _, n := range []int{3, 3 - d.primary} {
 		steps = append(steps, func(ctx context.Context) error {
 			p := d.peers[n-1]
 			if !p.runs() {
@@ -407,7 +428,7 @@ func takeOver(d *drill) []func(context.Context) error {
 			a := p.administrator(30 * time.Second)
 			defer a.close()
 			return waitFor(ctx, 20*time.Second, fmt.Sprintf("peer %d takes the primary's copy", n), func() error {
-				theirs, err := d.generation(ctx, 2)
+				theirs, err := d.generation(ctx, d.primary)
 				if err != nil {
 					return err
 				}
@@ -481,7 +502,7 @@ func join(d *drill) []func(context.Context) error {
 		func(ctx context.Context) error {
 			a := p.administrator(30 * time.Second)
 			defer a.close()
-			for _, line := range []string{`xConfiguration IP DNS Hostname: "peer3"`, `xConfiguration IP DNS Domain Name: "example.com"`, `xConfiguration H323 Mode: On`} {
+			for _, line := range d.lines(p) {
 				if v, err := a.view(ctx); err == nil && len(v.Running.Peers) == 3 {
 					return nil // joined already: such items are edited on the primary
 				}

@@ -60,13 +60,29 @@ func (s *siege) recovered(ctx context.Context, sc *scene, healed time.Time) bool
 	s.load.gate.Lock()
 	defer s.load.gate.Unlock()
 	stopped := time.Now()
-	copies := make([]copyOf, len(s.peers))
-	err := waitFor(ctx, patience, "all peers have the same content", func() error {
-		err := each(s.peers, func(p *peer) (err error) {
+	err := s.alike(ctx, patience)
+	if err != nil {
+		s.run.Fail("I6: %s: %v", sc.what, err)
+		return false
+	}
+	took := time.Since(healed)
+	if limit := s.hunger.stretch(equalWithin + sc.gone); took > limit {
+		s.run.Fail("I6: %s: equal only %v after the heal (writable after %v, then %v), limit %v", sc.what, took, writable, time.Since(stopped), limit)
+	}
+	if !sc.untimely {
+		s.whole = append(s.whole, took)
+	}
+	return true
+}
+
+// alike waits until every peer has the same revision with the same content.
+func (b *bed) alike(ctx context.Context, patience time.Duration) error {
+	copies := make([]copyOf, len(b.peers))
+	return waitFor(ctx, patience, "all peers have the same content", func() error {
+		err := each(b.peers, func(p *peer) (err error) {
 			a := p.administrator(5 * time.Second)
 			defer a.close()
-			copies[p.n-1], err = contents(ctx, a)
-			if err != nil {
+			if copies[p.n-1], err = contents(ctx, a); err != nil {
 				err = fmt.Errorf("peer %d: %w", p.n, err)
 			}
 			return err
@@ -81,18 +97,6 @@ func (s *siege) recovered(ctx context.Context, sc *scene, healed time.Time) bool
 		}
 		return nil
 	})
-	if err != nil {
-		s.run.Fail("I6: %s: %v", sc.what, err)
-		return false
-	}
-	took := time.Since(healed)
-	if limit := s.hunger.stretch(equalWithin + sc.gone); took > limit {
-		s.run.Fail("I6: %s: equal only %v after the heal (writable after %v, then %v), limit %v", sc.what, took, writable, time.Since(stopped), limit)
-	}
-	if !sc.untimely {
-		s.whole = append(s.whole, took)
-	}
-	return true
 }
 
 // probe waits until a save on the primary is acknowledged.

@@ -18,6 +18,7 @@ type watch struct {
 	bed  *bed
 	load *load
 	seen *seen
+	logs *logs
 
 	mu     sync.Mutex
 	views  [peerCount]sight
