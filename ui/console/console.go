@@ -28,7 +28,10 @@ import (
 // Limits of the server.
 const (
 	maxBody       = 1 << 20  // bytes of a request's body
-	maxHeader     = 64 << 10 // bytes of a request's header
+	maxForm       = 16 << 10 // of one without a session
+	maxHeader     = 16 << 10 // bytes of a request's header
+	maxStreams    = 32       // requests of one connection at once
+	maxUnread     = 64 << 10 // bytes of one request that nobody has read yet, twice that of a connection
 	readTimeout   = 30 * time.Second
 	writeTimeout  = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -80,6 +83,7 @@ type Server struct {
 	byUser  *limiter
 	proved  *proofs
 	live    *liveStreams
+	unknown strangers
 
 	listener net.Listener
 	server   *http.Server
@@ -123,7 +127,8 @@ func (s *Server) Open(ctx context.Context) error {
 		return &engine.Error{Code: engine.Unavailable, Message: "the console cannot listen: " + err.Error(),
 			Item: "--https-port", Remedy: "stop what uses the port, or choose another with --https-port", Err: err}
 	}
-	s.listener = listener
+	open := newAdmission(listener)
+	s.listener = open
 	s.server = &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -131,6 +136,8 @@ func (s *Server) Open(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 2 * maxUnread},
+		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate},
 	}

@@ -54,6 +54,10 @@ func (s *Server) bounded(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		most := int64(maxBody)
+		switch r.URL.Path {
+		case "/sign-in", "/sign-out", "/language": // before anybody has proved who they are
+			most = maxForm
+		}
 		if slices.Contains(archivePaths, r.URL.Path) {
 			most = maxArchive * 4 / 3 // the interface for programs takes it as text
 		}
@@ -187,7 +191,9 @@ func (s *Server) fail(err error, c echo.Context) {
 		return
 	}
 	e := asError(err)
-	if e.Code == engine.Internal || e.Err != nil {
+	if _, known := c.Get(who).(signedIn); !known && e.Code != engine.Internal && e.Err != nil {
+		s.unknown.failed(s.options.Logger, c.Request().URL.Path, errors.Join(err, e.Err))
+	} else if e.Code == engine.Internal || e.Err != nil {
 		s.options.Logger.Warn("page failed", "path", c.Request().URL.Path, "code", e.Code, "error", err, "cause", e.Err)
 	}
 	var page Page

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -94,6 +95,9 @@ func (p phc) derive(ctx context.Context, password string, length int) ([]byte, e
 		return nil, &engine.Error{Code: engine.Unavailable, Message: "error.busy", Err: ctx.Err()}
 	}
 	defer func() { <-hashing }()
+	// What was hashed in is as large as everything else together. It goes back
+	// to the system at once, or the collector would let all of it grow as much again.
+	defer debug.FreeOSMemory()
 	return argon2.IDKey([]byte(password), p.salt, p.passes, p.memory, p.lanes, uint32(length)), nil
 }
 
