@@ -100,6 +100,7 @@ type Cluster struct {
 	o         ClusterOptions
 	followers *followers
 	journal   *journal
+	digesting sync.Mutex // one digest is made at a time
 
 	generation atomic.Pointer[engine.Generation] // of the store that is open or being opened
 

@@ -61,6 +61,7 @@ type raftStore struct {
 	closing chan struct{} // closed when close begins
 	once    sync.Once
 	agreed  atomic.Pointer[agreedAt]
+	digest  atomic.Pointer[engine.ContentDigest]
 	nudges  *nudges
 	watched chan struct{} // closed when the watcher has ended; made by watch
 	whole   bool          // its record says complete; the watcher's
