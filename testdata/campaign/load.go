@@ -29,7 +29,7 @@ type load struct {
 	bed    *bed
 	ledger *ledger
 	linear *linear
-	pause  time.Duration // of a writer between two saves
+	pause  atomic.Int64 // ns of a writer between two saves
 
 	gate    sync.RWMutex // held by whoever needs a moment without saves
 	primary atomic.Int32 // number of the peer that took the last save
@@ -136,7 +136,7 @@ func (l *load) attempt(ctx context.Context, c *at, saves ...save) (revision int6
 		l.ledger.note(saves...)
 	}
 	l.gate.RUnlock()
-	pause := l.pause
+	pause := time.Duration(l.pause.Load())
 	if err != nil {
 		if certain(err) {
 			l.refused.Add(1)

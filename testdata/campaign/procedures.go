@@ -384,8 +384,10 @@ func refound(d *drill) []func(context.Context) error {
 	old, next := d.primary, 3-d.primary
 	return []func(context.Context) error{
 		func(ctx context.Context) error {
-			if err := d.alike(ctx, 20*time.Second); err != nil && d.peers[old-1].runs() {
-				return err // what only the lost have would be lost
+			if d.peers[old-1].runs() { // what only the lost have would be lost
+				if err := d.alike(ctx, 20*time.Second); err != nil {
+					return err
+				}
 			}
 			return errors.Join(d.peers[old-1].kill(), d.peers[2].kill())
 		},

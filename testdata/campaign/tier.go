@@ -36,8 +36,7 @@ type tier struct {
 	cut, pr, night time.Duration
 }
 
-// tiers in the order in which they run. F goes on with the peers of B, so it
-// is a part of B where both are asked for; alone it starts its own.
+// tiers in the order in which they run.
 //
 // Source: reference/faults.md 2.3.
 var tiers = []tier{
