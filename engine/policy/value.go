@@ -214,9 +214,11 @@ func (d *decoder) list(v lua.LValue, s *shape) (any, error) {
 	if s.max > 0 && n > s.max {
 		return nil, d.bad("has %d elements, at most %d are allowed", n, s.max)
 	}
-	count := 0
-	each(t, func(_, _ lua.LValue) { count++ })
-	if count != n {
+	last := lua.LValue(lua.LNil)
+	if n > 0 {
+		last = lua.LNumber(n)
+	}
+	if more, _ := t.Next(last); more != lua.LNil { // something beside 1 to n
 		return nil, d.bad("is not a list")
 	}
 	out := make([]any, 0, n)
@@ -240,7 +242,7 @@ func (d *decoder) record(v lua.LValue, s *shape) (any, error) {
 	if !ok {
 		return nil, d.bad("has the wrong type %s", v.Type())
 	}
-	out := make(record, 0, 4)
+	out := make(record, 0, min(len(s.fields), 8))
 	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
 		name, isText := k.(lua.LString)
 		if !isText {
@@ -282,7 +284,14 @@ func (d *decoder) field(out record, name string, v lua.LValue, s *shape) (record
 		return nil, err
 	}
 	d.path = append(d.path, place{name: name})
-	one, err := d.value(v, &inner)
+	var one any
+	var err error
+	if inner.kind == textKind {
+		one, err = d.text(v, &inner) // what most fields are: inner then stays on the stack
+	} else {
+		nested := inner
+		one, err = d.value(v, &nested)
+	}
 	if err != nil {
 		return nil, err
 	}
