@@ -15,7 +15,7 @@ VULNDB      ?= ../shared/vulndb/vulndb.tar.xz
 
 export CGO_ENABLED := 0
 
-.PHONY: help build run test check bench driver-test golden fuzz clean format vet lint race vuln
+.PHONY: help build run test check campaign campaign-night campaign-cut campaign-bugs bench driver-test golden fuzz clean format vet lint race vuln
 
 help:       ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,8 @@ run: build  ## build and start a cluster of three peers with its console (PEERS=
 test: build format vet ## everything that CI runs
 	$(GO) test -timeout 15m ./...
 	cd sqlstore/sqlite3 && $(GO) test ./...
+	cd testdata/campaign && $(GO) vet ./... && $(GO) test ./...
+	@$(MAKE) --no-print-directory campaign-cut
 
 check: format vet lint race vuln ## gofmt, vet, staticcheck, race tests, known holes
 
@@ -54,6 +56,18 @@ vuln:
 	  dir=$$(mktemp -d) && tar -xJf '$(VULNDB)' -C $$dir && db=$$(dirname $$(find $$dir -type d -name index | head -n 1)) && \
 	  $(GO) run $(GOVULNCHECK) -db file://$$db ./...; status=$$?; rm -rf $$dir; exit $$status; \
 	else $(GO) run $(GOVULNCHECK) ./...; fi
+
+campaign: ## faults on real and simulated clusters, 8 minutes (CAMPAIGN= its flags; docs/campaign.md)
+	cd testdata/campaign && $(GO) run . -size pr $(CAMPAIGN)
+
+campaign-night: ## the same for 150 minutes
+	cd testdata/campaign && $(GO) run . -size night $(CAMPAIGN)
+
+campaign-cut: ## two minutes of it, which make test runs
+	cd testdata/campaign && $(GO) run . -size cut $(CAMPAIGN)
+
+campaign-bugs: ## deliberate bugs, each of which the campaign must find
+	cd testdata/campaign && $(GO) run . -bugs $(CAMPAIGN)
 
 bench: build ## saves beside stock rqlited, decisions beside OPA and Starlark, each in one run (BENCH= its flags)
 	@command -v $${CC:-gcc} >/dev/null || { echo "stock rqlited needs a C compiler: install gcc"; exit 1; }
