@@ -231,4 +231,10 @@ func TestPictures(t *testing.T) {
 	shot("subordinate-clustering", "/clustering", 1280, false, "en")
 	shot("subordinate-configuration", "/configuration?area=Zones", 1280, true, "ja")
 	shot("subordinate-narrow", "/", 360, true, "ja")
+	a.change(func() { alarming(a) })
+	for name, path := range map[string]string{"fenced": "/clustering", "force": "/clustering/force", "update": "/clustering/update?copy=" + a.copies[0].Name} {
+		shot(name+"-light", path, 1280, false, "en")
+		shot(name+"-dark-ja", path, 1280, true, "ja")
+		shot(name+"-narrow", path, 360, false, "en")
+	}
 }

@@ -52,6 +52,9 @@ type appliance struct {
 	ready    []string
 	refuse   error // answer of the next command
 	rules    rules
+	force    *engine.ForcePlan
+	update   *engine.UpdatePlan
+	copies   []engine.SavedCopy
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -281,6 +284,9 @@ func (a *appliance) Run(_ context.Context, call command.Call) (command.Result, e
 	}
 	if strings.HasPrefix(call.Name, "Policy") {
 		return a.policyCommand(call)
+	}
+	if result, ok := a.forceCommand(call); ok {
+		return result, nil
 	}
 	switch call.Name {
 	case "ClusterSave":
