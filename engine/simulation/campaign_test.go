@@ -39,11 +39,8 @@ func (t *total) add(w *world) {
 	defer t.mu.Unlock()
 	t.seeds++
 	t.simulated += time.Since(w.began)
+	t.equal = append(t.equal, w.equal...)
 	for what, n := range w.counts {
-		if what == "equal after ms" {
-			t.equal = append(t.equal, n)
-			continue
-		}
 		t.counts[what] += n
 		if strings.HasPrefix(what, "fault ") {
 			t.faults += n
@@ -56,7 +53,7 @@ func (t *total) add(w *world) {
 
 // TestSimulation runs seeds until its time is over; with -sim.seed one seed.
 func TestSimulation(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // a run makes much that is gone soon
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // a run makes much that is gone soon
 	if _, err := builtin(); err != nil {
 		t.Fatal(err)
 	}

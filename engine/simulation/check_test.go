@@ -318,7 +318,7 @@ func (w *world) awaitEqual() {
 	for time.Since(healed) < equalWithin {
 		if w.unequal() == "" {
 			w.mu.Lock()
-			w.counts["equal after ms"] = max(w.counts["equal after ms"], int(time.Since(healed).Milliseconds()))
+			w.equal = append(w.equal, int(time.Since(healed).Milliseconds()))
 			w.mu.Unlock()
 			return
 		}

@@ -105,7 +105,10 @@ func (w *world) suffer() {
 		for _, m := range w.machines { // whatever two faults at once have left
 			m.start()
 		}
-		time.Sleep(s.calm)
+		w.healNetwork()
+		healed := time.Now()
+		w.awaitEqual()
+		time.Sleep(s.calm - time.Since(healed))
 		w.look()
 		w.mu.Lock()
 		enough := len(w.found) > 0

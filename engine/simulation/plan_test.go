@@ -91,7 +91,7 @@ func newPlan(seed uint64, minutes int) plan {
 		if r.IntN(2) == 0 {
 			s.faults = append(s.faults, draw(r))
 		}
-		s.hold, s.calm = 500*time.Millisecond+time.Duration(r.Int64N(int64(settle))), settle+time.Duration(r.Int64N(int64(settle)))
+		s.hold, s.calm = 500*time.Millisecond+time.Duration(r.Int64N(int64(settle))), settle+time.Duration(r.Int64N(int64(2*settle)))
 		if r.IntN(2) == 0 {
 			s.hold += settle
 		}

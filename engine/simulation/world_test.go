@@ -49,6 +49,7 @@ type world struct {
 	found    []violation
 	step     string // of the plan, for people
 	counts   map[string]int
+	equal    []int // ms from each heal until all copies were equal
 
 	writers sync.WaitGroup
 }
