@@ -98,7 +98,7 @@ var ownEntries = []entry{
 			"ピアを復旧してください。失われた場合は、クラスタリングのページでこのシステムを設定プライマリに指定してください。")},
 	{70024, engine.Critical,
 		t("Configuration contents differ", "設定内容の不一致"),
-		t("The configuration of {peer} differs from the primary's at the same revision", "{peer} の設定が同じリビジョンのプライマリの設定と異なります"),
+		t("The contents of {peer} differ from the primary's at the same entry of the log, in: {tables}", "{peer} の内容がログの同じ位置のプライマリの内容と異なります。テーブル: {tables}"),
 		t("Take a system snapshot of both, then run xCommand ForceConfigUpdate on the peer that differs.",
 			"両方のシステムスナップショットを取得し、異なるピアで xCommand ForceConfigUpdate を実行してください。")},
 	{70025, engine.Warning,

@@ -43,7 +43,7 @@ func (a *appliance) newCluster() {
 	secrets := config.Sealed(a.registry, replicated{a}, &clusterSealer{identity: a.identity}, a.log.With("module", "configuration"))
 	a.config = config.New(a.registry, secrets, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
 	a.cluster = cluster.New(cluster.Options{
-		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Refill: a.store, Link: a.peers,
+		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Refill: a.store, Digests: a.store, Link: a.peers,
 		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Generations: generations{a}, Recovery: a.link.RecoveryClient, Identity: a.identity.cluster, Restart: a.requestRestart,
 		LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,

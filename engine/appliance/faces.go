@@ -21,7 +21,7 @@ import (
 func (a *appliance) openFaces(ctx context.Context) error {
 	a.audits = newAudit(a)
 	a.table = command.New(command.Parts{
-		Cluster: a.cluster, Forcing: a.cluster, Copies: generations{a}, Trust: trust{a}, Certificates: certificates{a}, Configuration: edited{a.config, a}, Registry: a.registry, History: history{a},
+		Cluster: a.cluster, Forcing: a.cluster, Copies: generations{a}, Contents: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: edited{a.config, a}, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
 		Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, Gate: a.gate, Audit: a.audits.add,
 	})

@@ -30,6 +30,7 @@ const (
 	alarmPeerKey       = 70021
 	alarmRemoved       = 70022
 	alarmReadOnly      = 70023
+	alarmContents      = 70024
 )
 
 // stateFailed is the state of a database that could not be opened.
@@ -92,7 +93,7 @@ func (s *Service) settle(ctx context.Context, running time.Duration) bool {
 			return false
 		}
 	}
-	ids := []int{alarmPeerKey, alarmRemoved, alarmReadOnly}
+	ids := []int{alarmPeerKey, alarmRemoved, alarmReadOnly, alarmContents}
 	for id := firstClusterAlarm; id <= lastClusterAlarm; id++ {
 		ids = append(ids, id)
 	}
@@ -169,6 +170,7 @@ func (s *Service) conditions() []Condition {
 	out = append(out, s.contactConditions(agreed)...)
 	out = append(out, s.refusalConditions()...)
 	out = append(out, s.storeConditions(agreed)...)
+	out = append(out, s.digestConditions()...)
 	if s.otherPrimary(page.Running, agreed) {
 		found = append(found, engine.Finding{Alarm: alarmPrimary, Severity: engine.FindingWarning})
 	}

@@ -133,7 +133,8 @@ type Options struct {
 	Pages   Pages
 	Store   Store
 	Group   Group
-	Refill  Refill // nil: the copy is never lost
+	Refill  Refill  // nil: the copy is never lost
+	Digests Digests // nil: contents are not compared
 	Link    Link
 	Rules   Rules
 	Config  Config

@@ -53,6 +53,14 @@ func (s *Service) Handler(remote Remote) http.Handler {
 		out, err := s.o.Store.ApplyForwarded(r.Context(), in.Batch)
 		reply(w, struct{ Result []byte }{out}, err)
 	})
+	mux.HandleFunc("POST /v1/digest", func(w http.ResponseWriter, r *http.Request) {
+		if s.o.Digests == nil {
+			reply(w, nil, engine.Errorf(engine.Unavailable, "no copy here"))
+			return
+		}
+		out, err := s.o.Digests.Digest(r.Context())
+		reply(w, out, err)
+	})
 	mux.HandleFunc("POST /v1/readmit", func(w http.ResponseWriter, r *http.Request) {
 		node, _ := remote(r.Context())
 		var in struct{ Generation string }

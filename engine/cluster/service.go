@@ -40,6 +40,7 @@ type Service struct {
 	undecided map[string]undecided
 	fenced    *engine.Fenced           // why a newer generation was not followed
 	voteless  map[string]time.Time     // members without a vote for now, by node id
+	compared  map[string]compared      // the copies of the members with this one, by node id
 	leaving   map[string]engine.Member // members whose removal could not be committed yet
 	synced    time.Time
 	applied   progress
@@ -74,7 +75,7 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{},
+		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{}, compared: map[string]compared{},
 		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
@@ -105,7 +106,7 @@ func (s *Service) Open(ctx context.Context) error {
 // true until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.followGenerations, s.askReadmission, s.joinCluster, s.recordSynchronisation} {
+	for _, loop := range []func(context.Context){s.keepContacts, s.evaluate, s.followGroup, s.followGenerations, s.askReadmission, s.compareDigests, s.joinCluster, s.recordSynchronisation} {
 		wg.Go(func() { loop(ctx) })
 	}
 	wg.Wait()

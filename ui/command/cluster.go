@@ -21,6 +21,9 @@ func (t *Table) clusterEntries() []*Entry {
 		out = append(out, t.clusterSave(), t.clusterPeerAdd(), t.restart())
 	}
 	out = append(out, t.forceEntries()...)
+	if t.parts.Contents != nil {
+		out = append(out, t.digestEntry())
+	}
 	if t.parts.Trust != nil {
 		out = append(out, t.trustEntries()...)
 	}

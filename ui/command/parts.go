@@ -23,6 +23,14 @@ type Cluster interface {
 	Restart(ctx context.Context, actor engine.Actor) error
 }
 
+// Contents compares the copies of the cluster database.
+type Contents interface {
+	// DigestList is what this system's copy holds and, with all, how those of
+	// the other members compare with it.
+	// Errors: Unavailable.
+	DigestList(ctx context.Context, all bool) ([]engine.DigestComparison, error)
+}
+
 // Trust is how peers come to know each other.
 type Trust interface {
 	// AcceptKey pins the key that the peer at address shows now, if it is the
@@ -101,6 +109,7 @@ type Parts struct {
 	Cluster       Cluster
 	Forcing       Forcing
 	Copies        Copies
+	Contents      Contents
 	Trust         Trust
 	Certificates  Certificates
 	Registry      *config.Registry
