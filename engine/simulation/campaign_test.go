@@ -153,6 +153,18 @@ func shrink(t *testing.T, p plan, invariant string) plan {
 	return p
 }
 
+// sometimes is what a run of enough seeds must have come to: else it proves
+// nothing about it. Source: reference faults 2.1.
+var sometimes = []string{
+	"leader changed", "leader fell", "leader went on", "lease expired", "log truncated", "snapshot installed", "joined from empty disk",
+	"group add", "group promote", "group demote", "group remove", "save refused by a minority", "save unknown", "save refused", "saved, not yet replicated",
+	"primary changed", "primary named by force", "re-founded", "generation followed", "copy saved aside", "kept aside", "take over done",
+	"peer added", "peer removed", "factory reset", "reset cancelled", "alarm raised", "alarm lowered", "alarm seen",
+}
+
+// enough is how many seeds come to all of them.
+const enough = 60
+
 // report prints the summary line and checks that the run came to everything
 // that a run of its size comes to.
 func (t *total) report(tt *testing.T, first uint64, took time.Duration) {
@@ -169,6 +181,13 @@ func (t *total) report(tt *testing.T, first uint64, took time.Duration) {
 		equal = t.equal[(n-1)*99/100]
 	}
 	some = append(some, rulesAsked())
+	if t.seeds >= enough && len(t.violations) == 0 {
+		for _, what := range sometimes {
+			if t.counts[what] == 0 {
+				tt.Errorf("%d seeds never came to: %s", t.seeds, what)
+			}
+		}
+	}
 	fmt.Fprintf(os.Stdout, "campaign A seed=%d seeds=%d hours=%.1f faults=%d violations=%d equal_p99=%dms took=%s %s\n",
 		first, t.seeds, t.simulated.Hours(), t.faults, len(t.violations), equal, took.Round(time.Second), strings.Join(some, " "))
 }

@@ -283,6 +283,9 @@ func (f *replica) accept(r *replica) bool {
 		f.follow(r.dir.term, r.p.node)
 	}
 	f.heard = time.Now()
+	if f.dir.generation.ID != r.dir.generation.ID {
+		f.w.fail("I5", "fence: %s, which is of %s, follows %s, which is of %s", f.p.m.name, name(f.dir.generation), r.p.m.name, name(r.dir.generation))
+	}
 	if f.p.m.disk.trouble() != nil {
 		return false
 	}

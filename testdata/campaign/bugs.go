@@ -18,11 +18,11 @@ type bug struct {
 
 // bugs are all that the product has.
 var bugs = []bug{
-	{"hexad_nofence", "a peer of an older generation is let in", "B", 4 * time.Minute},
+	{"hexad_nofence", "a peer of an older generation is let in", "A,B", 4 * time.Minute},
 	{"hexad_nosync", "what is acknowledged is not on disk", "C", 4 * time.Minute},
 	{"hexad_nodigest", "unequal copies are not noticed", "C", 4 * time.Minute},
-	{"hexad_noguard", "a save does not check what it was decided on", "B", 4 * time.Minute},
-	{"hexad_staleread", "the primary shows an old revision after a save", "B", 4 * time.Minute},
+	{"hexad_noguard", "a save does not check what it was decided on", "A,B", 4 * time.Minute},
+	{"hexad_staleread", "the primary shows an old revision after a save", "A,B", 4 * time.Minute},
 }
 
 // findBugs runs, for each bug, the tiers that must find it. A bug that a tier

@@ -13,10 +13,10 @@ import (
 
 // simulation is tier A: engine/simulation runs the product's own code on a
 // fake clock, with fake links and disks. Its test prints one line of key=value
-// pairs that begins with "simulation ", which becomes this tier's.
+// pairs that begins with "campaign A ", which becomes this tier's.
 func simulation(ctx context.Context, r *Run) error {
-	line, err := r.goTest(ctx, "simulation ", "./engine/simulation", "-run", "^TestSimulation$", "-timeout", (r.For + 5*time.Minute).String(),
-		"-args", "-seed", fmt.Sprint(r.Seed), "-for", r.Left().String())
+	line, err := r.goTest(ctx, "campaign A ", "./engine/simulation", "-run", "^TestSimulation$", "-timeout", (r.For + 5*time.Minute).String(),
+		"-args", "-sim.first", fmt.Sprint(r.Seed), "-sim.for", r.Left().String())
 	r.sayAll(line)
 	return err
 }
