@@ -20,8 +20,9 @@ func (s *siege) audit(ctx context.Context) int {
 	for _, text := range twice {
 		s.run.Fail("I3: %s", text)
 	}
+	s.run.Note("the ends are compared")
 	missing := make([]int, len(s.peers))
-	made := map[string]bool{}
+	made := map[string]int64{}
 	err = each(s.peers, func(p *peer) error {
 		history, err := readHistory(ctx, p)
 		if err != nil {
@@ -29,8 +30,8 @@ func (s *siege) audit(ctx context.Context) int {
 		}
 		missing[p.n-1] = s.compare(p, history)
 		if p.n == 1 {
-			for _, value := range history {
-				made[value] = true
+			for at, value := range history {
+				made[value] = at.revision
 			}
 		}
 		return nil
@@ -38,11 +39,12 @@ func (s *siege) audit(ctx context.Context) int {
 	if err != nil {
 		s.run.Fail("a history could not be read: %v", err)
 	}
+	s.run.Note("the histories are read")
 	lost := 0
 	for _, n := range missing {
 		lost = max(lost, n)
 	}
-	ops, broken, undecided := s.load.linear.check(func(value string) bool { return made[value] }, 10*time.Second)
+	ops, broken, undecided := s.load.linear.check(made, 5*time.Second)
 	for _, text := range broken {
 		s.run.Fail("I3: not linearizable: %s", text)
 	}

@@ -121,6 +121,7 @@ func replaced(s *scene) error {
 	if err := os.RemoveAll(p.dir); err != nil {
 		return err
 	}
+	s.look.logs.forget(n)
 	if err := s.bed.prepare(s.ctx, p); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -141,17 +140,17 @@ var register = porcupine.Model{
 	},
 }
 
-// check judges every history. made tells whether a value was ever saved: a
-// save whose outcome was unknown and that nobody has can be left out, or every
-// one would double what is to be tried. It returns how many operations it
-// judged, the histories that no order explains, and how many took too long.
-func (l *linear) check(made func(value string) bool, patience time.Duration) (ops int, broken []string, undecided int) {
+// check judges every history. made is the revision of each value that was ever
+// saved: a save whose outcome was unknown and that nobody has is left out, and
+// one that was made was made before the answer to any save of its item that got
+// a later revision; or every one would double what is to be tried. It returns
+// how many operations it judged, the histories that no order explains, and how
+// many took too long.
+func (l *linear) check(made map[string]int64, patience time.Duration) (ops int, broken []string, undecided int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for h, list := range l.ops {
-		list = slices.DeleteFunc(slices.Clone(list), func(op porcupine.Operation) bool {
-			return op.Return == forever && !made(op.Input.(operation).Value)
-		})
+		list = settled(list, made)
 		ops += len(list)
 		switch porcupine.CheckOperationsTimeout(register, list, patience) {
 		case porcupine.Illegal:
@@ -161,4 +160,25 @@ func (l *linear) check(made func(value string) bool, patience time.Duration) (op
 		}
 	}
 	return ops, broken, undecided
+}
+
+// settled is the history with its unknown outcomes made known.
+func settled(list []porcupine.Operation, made map[string]int64) []porcupine.Operation {
+	out := make([]porcupine.Operation, 0, len(list))
+	for _, op := range list {
+		in := op.Input.(operation)
+		if op.Return == forever {
+			revision, ok := made[in.Value]
+			if !ok {
+				continue
+			}
+			for _, other := range list {
+				if next := other.Input.(operation); next.Save && other.Return < op.Return && made[next.Value] > revision {
+					op.Return = max(other.Return, op.Call)
+				}
+			}
+		}
+		out = append(out, op)
+	}
+	return out
 }

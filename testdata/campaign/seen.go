@@ -171,6 +171,13 @@ func (l *logs) since(from time.Time) []notice {
 	return slices.Clone(l.notices[i:])
 }
 
+// forget: the peer has lost what it knew, its alarms included.
+func (l *logs) forget(peer int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holds[peer-1] = map[int]int{}
+}
+
 // held are the alarms of a list that hold on a peer by its log.
 func (l *logs) held(peer int, ids ...int) []int {
 	l.mu.Lock()
