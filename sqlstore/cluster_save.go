@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,11 +164,11 @@ func (c *Cluster) saveBatch(saves []engine.Save) (batch, error) {
 		return batch{}, err
 	}
 	base, n := saves[0].Base, int64(len(saves))
-	b := newBatch(
-		stmt(`INSERT OR REPLACE INTO guard (rowid, ok)
-SELECT 1, count(*) FROM agreed WHERE revision = ? AND primary_node = ? AND generation_id = ?`,
-			base, c.o.Node, c.Generation().ID),
-		stmt("UPDATE agreed SET revision = revision + ?", n))
+	b := newBatch(stmt("UPDATE agreed SET revision = revision + ?", n))
+	if guarded {
+		b.Statements = slices.Insert(b.Statements, 0, stmt(`INSERT OR REPLACE INTO guard (rowid, ok)
+SELECT 1, count(*) FROM agreed WHERE revision = ? AND primary_node = ? AND generation_id = ?`, base, c.o.Node, c.Generation().ID))
+	}
 	b.Operation, b.Revision = saves[0].Operation, base+1
 	if n > 1 {
 		var others []string

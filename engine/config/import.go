@@ -95,7 +95,7 @@ func (s *Service) Import(ctx context.Context, actor engine.Actor, r io.Reader, o
 
 // apply saves what of the intake can be saved on the present view.
 func (s *Service) apply(ctx context.Context, actor engine.Actor, in *intake) (Outcome, error) {
-	view := s.Current()
+	view := s.current.Load()
 	s.keepPeers(in)
 	p := in.settle(view)
 	page := p.clustering
@@ -104,7 +104,7 @@ func (s *Service) apply(ctx context.Context, actor engine.Actor, in *intake) (Ou
 	if err != nil || len(page) == 0 {
 		return out, err
 	}
-	paged, err := s.save(ctx, actor, s.Current().Revision, s.Current(), plan{clustering: page, next: p.next}, "import")
+	paged, err := s.save(ctx, actor, s.current.Load().Revision, s.current.Load(), plan{clustering: page, next: p.next}, "import")
 	if err != nil {
 		in.refuse(func(c Checked) bool { return c.Item.Scope == Clustering }, Invalid, reasonRefused(err))
 		return out, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"hexad/engine"
@@ -56,7 +55,7 @@ type Service struct {
 	clustering ClusteringPage
 	judge      Judge
 	log        *slog.Logger
-	current    atomic.Pointer[View]
+	current    present
 	reloading  sync.Mutex // one Reload at a time, so that views never go back
 	changing   sync.Mutex // one change at a time, so that each is judged on the last
 	line       line       // of the changes that wait for that
@@ -77,7 +76,7 @@ func (s *Service) Registry() *Registry { return s.reg }
 
 // Current is the present view. Take it once at the start of a request and use
 // it to the end.
-func (s *Service) Current() *View { return s.current.Load() }
+func (s *Service) Current() *View { return s.current.shown() }
 
 // Reload reads the stores again and makes what they hold the present view, all
 // at once; the old one serves until then, and on if the reading fails. It

@@ -82,7 +82,7 @@ func stageOutcome(ctx context.Context, out Outcome, err error) {
 
 // setAlone carries out one change on the present view.
 func (s *Service) setAlone(ctx context.Context, actor engine.Actor, base int64, checked []Checked) (Outcome, error) {
-	view := s.Current()
+	view := s.current.Load()
 	p := view.plan(checked)
 	if len(p.problems) > 0 {
 		return Outcome{}, p.problems[0].err

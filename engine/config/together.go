@@ -63,7 +63,7 @@ func (s *Service) serve(w *waiting) {
 	store, ok := s.replicated.(groupStore)
 	rest := s.line.take(w)
 	for len(rest) > 0 {
-		now := s.Current()
+		now := s.current.Load()
 		g := group{from: now, view: now, touched: map[string]bool{}}
 		for ok && len(rest) > 0 && s.add(&g, rest[0]) {
 			rest = rest[1:]
