@@ -58,6 +58,9 @@ type ClusterOptions struct {
 	// when it works again.
 	OnJournal func(error)
 
+	// OnApplied is told at once how far this copy is. It must not wait.
+	OnApplied func(index uint64)
+
 	// OnChange is told that this copy has changed: from its own goroutine, one
 	// call at a time, several changes at once when they come quickly.
 	OnChange func(ChangeNotice)

@@ -13,26 +13,70 @@ import (
 // is under way when the store closes lasts so long.
 const watchPatience = 5 * time.Minute
 
-// watch tells OnChange of every change of s until s closes; c.mu is held.
+// tellAtMost is how long after OnChange the next call begins at the earliest:
+// changes that come faster are told of together, once. What follows a change
+// reads it back, on every peer; at each of two hundred a second it would take
+// more of the processor than the change.
+const tellAtMost = 10 * time.Millisecond
+
+// watch tells OnApplied and OnChange of every change of s until s closes; c.mu is held.
 func (c *Cluster) watch(s *raftStore) {
 	s.watched = make(chan struct{})
 	go c.keepCopies(s)
 	go c.keepJournal(s)
-	go func() {
-		defer close(s.watched)
-		var last uint64
-		if s.copy != nil {
-			last = s.copy.index
-			c.changed(s, last)
-		}
+	var both sync.WaitGroup
+	changes := make(chan struct{}, 1)
+	if s.copy != nil {
+		changes <- struct{}{}
+	}
+	both.Go(func() {
 		s.report()
-		for s.awaitChange(last + 1) {
+		for last := s.began(); s.awaitChange(last + 1); {
 			last = s.store.DBAppliedIndex()
-			c.changed(s, last)
+			if c.o.OnApplied != nil {
+				c.o.OnApplied(last)
+			}
 			s.soil()
 			s.report()
+			select {
+			case changes <- struct{}{}:
+			default:
+			}
 		}
+	})
+	both.Go(func() { c.tell(s, changes) })
+	go func() {
+		both.Wait()
+		close(s.watched)
 	}()
+}
+
+// began is the index that the copy from before has, 0 when there is none.
+func (s *raftStore) began() uint64 {
+	if s.copy == nil {
+		return 0
+	}
+	return s.copy.index
+}
+
+// tell passes the news of changes on until s closes.
+func (c *Cluster) tell(s *raftStore, changes <-chan struct{}) {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for {
+		select {
+		case <-rest.C:
+		case <-s.closing:
+			return
+		}
+		select {
+		case <-changes:
+			c.changed(s, max(s.began(), s.store.DBAppliedIndex()))
+		case <-s.closing:
+			return
+		}
+		rest.Reset(tellAtMost)
+	}
 }
 
 // awaitChange waits until a change with index or a later one is applied; false

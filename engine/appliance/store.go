@@ -72,7 +72,7 @@ func (a *appliance) openStore() {
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
-		OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
+		OnApplied: a.storeApplied, OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
 	})}
 }
 
@@ -199,15 +199,23 @@ func (a *appliance) journalled(err error) {
 	a.tracker.Raise(ctx, alarmDatabaseFailure, "journal", map[string]string{"detail": "the configuration journal cannot be written: " + err.Error()})
 }
 
+// storeApplied tells the leader how far this copy is, when it waits for that.
+func (a *appliance) storeApplied(index uint64) {
+	a.applied.Store(index)
+	go func() {
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		defer stop()
+		a.cluster.ReportApplied(ctx, index)
+	}()
+}
+
 // storeChanged follows a moved index: the configuration and what the cluster
-// agreed on are read anew, and the leader is told how far this copy is.
+// agreed on are read anew.
 func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
-	a.applied.Store(n.Index)
 	a.endOpening()
 	a.endRefill(ctx)
-	go a.cluster.ReportApplied(ctx, n.Index)
 	a.cluster.StoreChanged(ctx)
 	a.lifecycle.Changed()
 	a.follow(ctx)

@@ -29,6 +29,11 @@ const (
 	maxValue  = 4096 // bytes
 )
 
+// keepEvery is how long after a write to the store the next one begins at the
+// earliest: events that come faster are written together. They are printed, and
+// given to the readers, at once.
+const keepEvery = 100 * time.Millisecond
+
 // Store keeps the journal in local.db.
 type Store interface {
 	// AppendEvents stores all of them or none.
@@ -138,9 +143,9 @@ func (j *Journal) Run(ctx context.Context) error {
 	printed := make(chan struct{})
 	go func() {
 		defer close(printed)
-		j.drain(ctx, &j.print, j.write)
+		j.drain(ctx, &j.print, 0, j.write)
 	}()
-	j.drain(ctx, &j.keep, j.append)
+	j.drain(ctx, &j.keep, keepEvery, j.append)
 	select {
 	case <-printed:
 	case <-time.After(time.Second):
@@ -148,8 +153,9 @@ func (j *Journal) Run(ctx context.Context) error {
 	return nil
 }
 
-// drain hands what waits in q to sink, in batches and in order.
-func (j *Journal) drain(ctx context.Context, q *queue, sink func(context.Context, []engine.Event) error) {
+// drain hands what waits in q to sink, in batches and in order: a batch every
+// so often at most, sooner only when q fills up.
+func (j *Journal) drain(ctx context.Context, q *queue, every time.Duration, sink func(context.Context, []engine.Event) error) {
 	var batch []engine.Event
 	for ctx.Err() == nil {
 		select {
@@ -165,6 +171,9 @@ func (j *Journal) drain(ctx context.Context, q *queue, sink func(context.Context
 			if !sleep(ctx, wait) {
 				break
 			}
+		}
+		if every > 0 {
+			q.rest(ctx, every)
 		}
 	}
 	last, stop := context.WithTimeout(context.WithoutCancel(ctx), time.Second)

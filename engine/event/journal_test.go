@@ -24,6 +24,8 @@ type table struct {
 	fails int           // the next so many batches fail
 	err   error         // with this
 	block chan struct{} // held while not nil and not closed
+
+	writes int
 }
 
 func (s *table) AppendEvents(ctx context.Context, events []engine.Event) error {
@@ -36,6 +38,7 @@ func (s *table) AppendEvents(ctx context.Context, events []engine.Event) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.writes++
 	if s.fails > 0 {
 		s.fails--
 		return s.err
@@ -110,6 +113,30 @@ func TestJournalKeepsOrderAndLosesNothing(t *testing.T) {
 		}
 		if lines := out.lines(); len(lines) != len(want) || !strings.Contains(lines[1099], `peer1 p: UTCTime="`) || !strings.HasSuffix(lines[1099], `Detail="1099"`) {
 			t.Errorf("%d lines, last %q", len(lines), lines[len(lines)-1])
+		}
+	})
+}
+
+// TestFastEventsAreKeptTogether: a write for each would cost more than the events.
+func TestFastEventsAreKeptTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, out := &table{}, &screen{}
+		j := event.New(event.Options{Store: store, Out: out})
+		stop := serve(t, j)
+		defer stop()
+		for i := range 200 {
+			j.Emit(numbered(i))
+			time.Sleep(5 * time.Millisecond)
+			if n := len(out.lines()); n != i+1 {
+				t.Fatalf("%d lines printed after %d events", n, i+1)
+			}
+		}
+		time.Sleep(time.Second)
+		if n := len(store.details()); n != 200 {
+			t.Errorf("%d events kept of 200", n)
+		}
+		if store.writes < 10 || store.writes > 12 {
+			t.Errorf("200 events within a second took %d writes, want about 10", store.writes)
 		}
 	})
 }

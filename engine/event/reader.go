@@ -15,9 +15,12 @@ type queue struct {
 	room   int
 	lost   int
 	wake   chan struct{}
+	filled chan struct{} // half of the room is taken
 }
 
-func newQueue(room int) queue { return queue{room: room, wake: make(chan struct{}, 1)} }
+func newQueue(room int) queue {
+	return queue{room: room, wake: make(chan struct{}, 1), filled: make(chan struct{}, 1)}
+}
 
 func (q *queue) put(ev engine.Event) {
 	if len(q.events) >= q.room {
@@ -25,9 +28,27 @@ func (q *queue) put(ev engine.Event) {
 		return
 	}
 	q.events = append(q.events, ev)
+	signal(q.wake)
+	if len(q.events) == q.room/2 {
+		signal(q.filled)
+	}
+}
+
+func signal(ch chan struct{}) {
 	select {
-	case q.wake <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
+	}
+}
+
+// rest waits for d, until q fills up or until ctx ends. It needs no lock.
+func (q *queue) rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-q.filled:
+	case <-ctx.Done():
 	}
 }
 

@@ -39,7 +39,7 @@ type Peer struct {
 	*sqlstore.Cluster
 	Node string
 	Dir  string
-	// Changed is what OnChange does besides keeping the group's books.
+	// Changed is what OnChange does.
 	Changed atomic.Pointer[func(sqlstore.ChangeNotice)]
 	// Mute keeps this peer from telling the others how far its copy is.
 	Mute atomic.Bool
@@ -213,7 +213,12 @@ func (g *Group) connect(p *Peer) {
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return g.forward(ctx, p, leader, batch)
 		},
-		OnChange: func(n sqlstore.ChangeNotice) { g.changed(p, n) },
+		OnApplied: func(index uint64) { g.applied(p, index) },
+		OnChange: func(n sqlstore.ChangeNotice) {
+			if f := p.Changed.Load(); f != nil {
+				(*f)(n)
+			}
+		},
 	}
 	for _, f := range g.opts {
 		f(&o)
@@ -246,17 +251,14 @@ func (g *Group) forward(ctx context.Context, from *Peer, leader string, batch []
 	return nil, fmt.Errorf("no peer %s", leader)
 }
 
-// changed reports p's index to every peer that it reaches, as the peer link does.
-func (g *Group) changed(p *Peer, n sqlstore.ChangeNotice) {
+// applied reports p's index to every peer that it reaches, as the peer link does.
+func (g *Group) applied(p *Peer, index uint64) {
 	for _, other := range g.Peers {
 		if other == p || p.Mute.Load() || !g.Board.Linked(p.Node, other.Node) {
 			continue
 		}
 		if c := g.cluster(other.Node); c != nil {
-			c.FollowerApplied(p.Node, n.Index)
+			c.FollowerApplied(p.Node, index)
 		}
-	}
-	if f := p.Changed.Load(); f != nil {
-		(*f)(n)
 	}
 }
