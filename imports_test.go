@@ -20,7 +20,7 @@ var homes = map[string][]string{
 	"golang.org/x/crypto/argon2":  {"hexad/ui/console"},
 	"github.com/chromedp":         nil, // tests only
 	"pgregory.net/rapid":          nil,
-	"github.com/mattn/go-sqlite3": nil, // rqlite's, through the stand-in
+	"github.com/mattn/go-sqlite3": {"hexad/sqlstore"}, // the stand-in for it that rqlite uses
 }
 
 // allowed reports whether package from may import package to, both of this module.

@@ -58,6 +58,11 @@ type ClusterOptions struct {
 	// when it works again.
 	OnJournal func(error)
 
+	// OnBroken is told that the disk did not take a committed change: this copy
+	// lacks it, and the process is to end at once (ErrFull, ErrDisk, ErrDamaged).
+	// It is called before anybody learns of the change.
+	OnBroken func(error)
+
 	// OnApplied is told at once how far this copy is. It must not wait.
 	OnApplied func(index uint64)
 

@@ -169,6 +169,9 @@ func (s *raftStore) backup(w io.Writer) error {
 func (s *raftStore) keep() error {
 	s.copying.Lock()
 	defer s.copying.Unlock()
+	if err := s.wholeCopy(); err != nil {
+		return err
+	}
 	if err := s.seal(); err != nil {
 		return err
 	}

@@ -72,6 +72,9 @@ type raftStore struct {
 	dirty   chan struct{} // there are changes to copy
 	news    chan struct{} // there are changes for the journal
 
+	broken   atomic.Pointer[error] // an entry is missing in this copy: see cluster_broken.go
+	onBroken func(error)
+
 	snapshotted uint64 // index of the last snapshot; with copying
 	sealed      string // ID of the snapshot that is known to be on disk; with copying
 }
@@ -89,7 +92,8 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 	record, _ := readRecord(dir) // openExisting has looked at it
 	gate := newGate(o.Layer(generation), record.State != lost)
 	s := &raftStore{dir: dir, generation: generation, layer: gate, gate: gate, logs: logs,
-		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1)}
+		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), onBroken: o.OnBroken}
+	written.Store(filepath.Join(dir, databaseFile), s)
 	if s.copy = openCopy(ctx, dir); s.copy != nil {
 		s.copied = s.copy.index
 	}
@@ -188,6 +192,7 @@ func (s *raftStore) abandon() {
 
 // release ends what surrounds the store.
 func (s *raftStore) release() {
+	written.CompareAndDelete(filepath.Join(s.dir, databaseFile), s)
 	s.logs.close()
 	if s.copy != nil {
 		s.copy.db.Close()

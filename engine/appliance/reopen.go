@@ -3,6 +3,8 @@ package appliance
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"time"
 
 	"hexad/engine"
@@ -35,8 +37,21 @@ func diskAilment(err error) bool {
 	return errors.Is(err, sqlstore.ErrFull) || errors.Is(err, sqlstore.ErrDisk)
 }
 
+// storeBroken ends this process: a committed change is not in its copy of the
+// cluster database. The next process builds the copy anew from what was synced.
+func (a *appliance) storeBroken(err error) {
+	if errors.Is(err, sqlstore.ErrDamaged) {
+		panic(err) // counted: a file that is damaged again and again is set aside
+	}
+	fmt.Fprintf(os.Stderr, "hexad: the cluster database could not be written: %v\n", err) // the event log may be on the same disk
+	os.Exit(exitDisk)
+}
+
 // openAgain tries once. What depends on the database hears of it as of any change.
 func (a *appliance) openAgain(ctx context.Context) {
+	if sqlstore.ProbeDisk(a.o.DataDir) != nil {
+		return
+	}
 	if err := a.giveStore(ctx); err != nil {
 		if !diskAilment(err) {
 			a.storeFailed(err) // from now on for another reason

@@ -72,13 +72,20 @@ func (a *appliance) openStore() {
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
-		OnApplied: a.storeApplied, OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
+		OnBroken: a.storeBroken, OnApplied: a.storeApplied, OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
 	})}
 }
 
 // startStore gives the store its data at the start of the process. It returns
 // why it has none.
 func (a *appliance) startStore(ctx context.Context) error {
+	if a.o.Cause == causeDisk { // it says nothing of the store, so it is not counted
+		if err := sqlstore.ProbeDisk(a.o.DataDir); err != nil {
+			return &engine.Error{Code: engine.Unavailable, Message: "the cluster database is not opened, the disk takes no writes: " + err.Error(), Err: err,
+				Remedy: "free space on the file system of the data directory, or replace the disk; hexad tries again by itself"}
+		}
+		return a.giveStore(ctx)
+	}
 	if err := a.beginOpening(a.identity.now().Generation); err != nil {
 		if err = a.repair(ctx, err); err != nil {
 			return fmt.Errorf("open the cluster database: %w", err)

@@ -23,6 +23,7 @@ const (
 	exitStop    = 0
 	exitFatal   = 78 // the administrator has to act first: starting again would not help
 	exitRestart = 86 // start again with the saved values
+	exitDisk    = 87 // the disk did not take a change of the cluster database
 )
 
 // Environment of a child.
@@ -116,7 +117,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// causeDisk is why a child ended with exitDisk.
+const causeDisk = "the disk did not take a change of the cluster database"
+
 func describe(status int, err error) string {
+	if status == exitDisk {
+		return causeDisk
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.Error()
