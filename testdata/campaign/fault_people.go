@@ -148,11 +148,11 @@ func byForce(s *scene) error {
 	lost := others(left)
 	s.aim("%d after %d; %s lost", next, old, commas(lost))
 	s.untimely = true
-	s.load.gate.Lock()
-	defer s.load.gate.Unlock()
-	s.load.linear.still.Lock()
+	s.load.linear.still.Lock() // before the gate: a register that saves waits there
 	defer s.load.linear.still.Unlock()
 	defer s.load.linear.renew()
+	s.load.gate.Lock()
+	defer s.load.gate.Unlock()
 	if err := s.bed.alike(s.ctx, 30*time.Second); err != nil { // so that nothing that was acknowledged is only with the lost
 		return err
 	}
