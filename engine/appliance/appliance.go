@@ -63,6 +63,7 @@ type appliance struct {
 	lines     event.Lines
 	changes   changes
 	stall     stall
+	space     *space
 	audits    *audit
 	applied   atomic.Uint64 // index of the last change in this copy
 	revision  atomic.Int64  // newest revision whose lines were written
@@ -82,6 +83,7 @@ func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), offers: map[string]string{}}
+	a.space = newSpace(a)
 	defer a.close()
 	if err := a.open(ctx); err != nil {
 		fmt.Fprintf(stderr, "hexad: %v\n", err)
@@ -161,7 +163,7 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.local.Close)
-	a.journal = event.New(event.Options{Host: a.hostName, Store: a.local, Out: a.stdout, Format: event.Format(a.o.LogFormat)})
+	a.journal = event.New(event.Options{Host: a.hostName, Store: spared{a}, Out: a.stdout, Format: event.Format(a.o.LogFormat)})
 	a.log = slog.New(event.NewHandler(a.journal))
 	if a.identity, err = openIdentity(ctx, a.local); err != nil {
 		return err
@@ -284,7 +286,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

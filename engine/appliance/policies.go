@@ -159,6 +159,9 @@ func (a *appliance) masksAliases() bool {
 
 // recordDecision keeps a decision so that it can be asked for and explained.
 func (a *appliance) recordDecision(d policy.Decision) {
+	if !a.space.keeps(1) {
+		return
+	}
 	if err := a.local.AppendDecisions(context.Background(), []sqlstore.Decision{stored(d)}); err != nil {
 		a.log.Debug("decision not kept", "module", "policy", "id", d.ID, "err", err)
 	}
@@ -185,6 +188,9 @@ func stored(d policy.Decision) sqlstore.Decision {
 
 // recordStages adds to a decision that is kept what was done with its answer.
 func (a *appliance) recordStages(id string, steps []policy.Step) {
+	if !a.space.keeps(1) {
+		return
+	}
 	if err := a.local.AppendDecisionSteps(context.Background(), id, storedSteps(steps)); err != nil {
 		a.log.Debug("stages of a decision not kept", "module", "policy", "id", id, "err", err)
 	}

@@ -187,6 +187,9 @@ func (a *appliance) wrote(err error) {
 		return
 	}
 	ctx := context.Background()
+	if errors.Is(err, sqlstore.ErrFull) {
+		a.space.met()
+	}
 	switch {
 	case err == nil:
 		a.tracker.Lower(ctx, alarmDatabaseFailure, "disk")
