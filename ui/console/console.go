@@ -30,8 +30,8 @@ const (
 	maxBody       = 1 << 20  // bytes of a request's body
 	maxForm       = 16 << 10 // of one without a session
 	maxHeader     = 16 << 10 // bytes of a request's header
-	maxStreams    = 32       // requests of one connection at once
-	maxUnread     = 64 << 10 // bytes of one request that nobody has read yet, twice that of a connection
+	maxStreams    = 16       // requests of one connection at once
+	maxUnread     = 32 << 10 // bytes of one request that nobody has read yet, twice that of a connection
 	readTimeout   = 30 * time.Second
 	writeTimeout  = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
