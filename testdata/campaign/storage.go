@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 )
 
@@ -32,10 +33,65 @@ func storage(ctx context.Context, r *Run) error {
 	var t tally
 	defer func() {
 		r.Say("power_cuts", t.cuts.Load())
+		r.Say("eio", t.eio.Load())
+		r.Say("enospc", t.nospace.Load())
+		r.Say("files_damaged", t.damaged.Load())
 		r.Say("acked", t.acked.Load())
 		r.Say("lost", t.lost.Load())
+		r.Say("database_alarms", t.alarmed.Load())
 	}()
-	if os.Getenv("TRY") == "nth" {
+	for _, part := range storageParts[r.Size] {
+		if ctx.Err() != nil || r.Left() <= 0 {
+			break
+		}
+		// What is left when the part has used its share.
+		until := time.Duration(float64(r.For) * (1 - part.until))
+		if err := part.run(ctx, r, s, program, until, &t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// storagePart is one part of the tier, and the share of the budget at which it
+// is to be over, those before it included.
+type storagePart struct {
+	until float64
+	run   func(ctx context.Context, r *Run, s *stall, program string, until time.Duration, t *tally) error
+}
+
+var storageParts = map[Size][]storagePart{
+	Cut:   {{0.55, cutsOf("one", 1, (*recording).recordOne, 40)}, {1, singles(8)}},
+	PR:    {{0.3, cutsOf("one", 1, (*recording).recordOne, 60)}, {0.6, cutsOf("forced", 2, (*recording).recordForced, 20)}, {1, singles(40)}},
+	Night: {{0.15, cutsOf("one", 1, (*recording).recordOne, 300)}, {0.3, cutsOf("forced", 2, (*recording).recordForced, 150)}, {0.45, cutsOf("three", 3, (*recording).recordThree, 100)}, {0.9, singles(1200)}},
+}
+
+// cutsOf records count peers and cuts the power at most times.
+func cutsOf(name string, count int, record func(*recording, context.Context) error, most int) func(context.Context, *Run, *stall, string, time.Duration, *tally) error {
+	return func(ctx context.Context, r *Run, s *stall, program string, until time.Duration, t *tally) error {
+		rec, err := newRecording(r, s, program, name, count)
+		if rec != nil {
+			defer rec.close()
+		}
+		if err != nil {
+			return err
+		}
+		if err := record(rec, ctx); err != nil {
+			return err
+		}
+		for _, b := range rec.boxes {
+			b.kill()
+		}
+		r.Note("%s: phases %v, %d saves", name, rec.phases, len(rec.acked))
+		t.acked.Add(int64(len(rec.acked)))
+		return verifyCuts(ctx, r, rec, rec.cutPlan(r.Rand("cuts of "+name), most), until, t)
+	}
+}
+
+// singles lets single operations fail: every n-th of each kind when most is
+// enough for that, a choice of them otherwise.
+func singles(most int) func(context.Context, *Run, *stall, string, time.Duration, *tally) error {
+	return func(ctx context.Context, r *Run, s *stall, program string, until time.Duration, t *tally) error {
 		l, err := newLone(ctx, r, s, program, "nth")
 		if l != nil {
 			defer l.close()
@@ -43,47 +99,15 @@ func storage(ctx context.Context, r *Run) error {
 		if err != nil {
 			return err
 		}
-		defer func() { r.Say("eio", t.eio.Load()) }()
+		defer func() { t.acked.Add(int64(len(l.acked))) }()
+		random := r.Rand("singles")
 		for _, k := range nthKinds {
-			var ns []int
-			for n := 1; n <= 60; n += 4 {
-				if k.name == "eio-sync" {
-					break
-				}
-				ns = append(ns, n)
-			}
-			if err := everyNth(ctx, r, l, k, ns, time.Second, &t); err != nil {
+			ns := random.Perm(k.most)[:min(k.most, most/len(nthKinds))]
+			slices.Sort(ns)
+			if err := everyNth(ctx, r, l, k, ns, until, t); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	rec, err := newRecording(r, s, program, "one", 1)
-	if rec != nil {
-		defer rec.close()
-	}
-	if err != nil {
-		return err
-	}
-	if err := rec.begin(ctx); err != nil {
-		return err
-	}
-	if err := rec.phase("saves", func() error { return rec.saves(ctx, rec.boxes[0], 30) }); err != nil {
-		return err
-	}
-	if err := rec.phase("snapshot", func() error { return rec.untilSnapshot(ctx, rec.boxes[0]) }); err != nil {
-		return err
-	}
-	if err := rec.phase("after the snapshot", func() error { return rec.saves(ctx, rec.boxes[0], 10) }); err != nil {
-		return err
-	}
-	if err := rec.phase("stop and start", func() error { rec.boxes[0].stop(); return rec.boxes[0].up(ctx) }); err != nil {
-		return err
-	}
-	if err := rec.phase("saves again", func() error { return rec.saves(ctx, rec.boxes[0], 10) }); err != nil {
-		return err
-	}
-	r.Note("phases %v", rec.phases)
-	t.acked.Add(int64(len(rec.acked)))
-	return verifyCuts(ctx, r, rec, rec.cutPlan(r.Rand("cuts"), 1000), 2*time.Second, &t)
 }

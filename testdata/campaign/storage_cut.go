@@ -123,7 +123,7 @@ func verifyCut(ctx context.Context, r *Run, s *stall, rec *recording, c cut, t *
 		boxes = append(boxes, boxAt(s, original.program, m.dir, filepath.Join(r.Dir, fmt.Sprintf("%s-peer%d.log", name, n+1)), n+1))
 	}
 	known := rec.known(c.at)
-	problem := survives(ctx, r, boxes, known, rec, t)
+	problem := survives(ctx, r, boxes, known, rec.tried, t)
 	t.cuts.Add(1)
 	if problem == "" {
 		for _, b := range boxes {
@@ -141,7 +141,7 @@ func verifyCut(ctx context.Context, r *Run, s *stall, rec *recording, c cut, t *
 // survives starts boxes after something happened to all or some of them, and
 // says what is wrong: that one does not come up and serve, that an acknowledged
 // save is lost, that they differ, or that nothing can be saved any more.
-func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *recording, t *tally) string {
+func survives(ctx context.Context, r *Run, boxes []*box, known []acked, tried map[string]bool, t *tally) string {
 	for _, b := range boxes {
 		if err := b.start(); err != nil {
 			return err.Error()
@@ -152,7 +152,8 @@ func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *rec
 			return err.Error()
 		}
 	}
-	if err := boxes[0].writable(ctx, patience); err != nil {
+	primary, err := primaryOf(ctx, boxes, patience)
+	if err != nil {
 		return err.Error()
 	}
 	for _, b := range boxes {
@@ -162,7 +163,10 @@ func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *rec
 			if err != nil {
 				return err.Error()
 			}
-			missing = differs(got, known, rec.tried)
+			missing = differs(got, known, tried)
+			if b != primary && missing != "" && b.keptApart(ctx) {
+				missing = "" // its copy is of an older generation, and it says so
+			}
 			return missing
 		}); err != nil {
 			if missing != "" {
@@ -178,7 +182,7 @@ func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *rec
 	if len(known) == 0 {
 		return "" // it may not have come as far as having the item
 	}
-	revision, err := boxes[0].save(ctx, "after")
+	revision, err := primary.save(ctx, "after")
 	if err != nil {
 		return "it cannot be saved any more: " + err.Error()
 	}
@@ -188,7 +192,7 @@ func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *rec
 	for _, b := range boxes {
 		if err := await(ctx, b.name+" has the next save", patience, func() string {
 			value, err := b.value(ctx)
-			if err == nil && value != "after" {
+			if err == nil && value != "after" && (b == primary || !b.keptApart(ctx)) {
 				err = fmt.Errorf("it has %q", value)
 			}
 			return reason(err)
@@ -197,6 +201,47 @@ func survives(ctx context.Context, r *Run, boxes []*box, known []acked, rec *rec
 		}
 	}
 	return ""
+}
+
+// primaryOf waits until exactly one box can be written, those aside that are
+// clusters of their own still.
+func primaryOf(ctx context.Context, boxes []*box, within time.Duration) (*box, error) {
+	var primary *box
+	err := await(ctx, "one peer can be written", within, func() string {
+		var open []*box
+		why := ""
+		for _, b := range boxes {
+			v, err := b.admin.view(ctx)
+			switch {
+			case err != nil:
+				why += fmt.Sprintf("%s: %v; ", b.name, err)
+			case v.Writable && b != boxes[0] && len(v.Running.Peers) <= 1:
+			case v.Writable:
+				open = append(open, b)
+			default:
+				why += fmt.Sprintf("%s: %s, %s; ", b.name, v.Database, v.ReadOnly)
+			}
+		}
+		if len(open) != 1 {
+			return fmt.Sprintf("%d can; %s", len(open), why)
+		}
+		primary = open[0]
+		return ""
+	})
+	return primary, err
+}
+
+// keptApart reports whether b says that its copy is of another generation, or
+// that it belongs to no cluster yet.
+func (b *box) keptApart(ctx context.Context) bool {
+	alarms := b.alarms(ctx)
+	for _, id := range []int{20011, 20012, 20017} {
+		if alarms[id] != "" {
+			return true
+		}
+	}
+	v, err := b.admin.view(ctx)
+	return err == nil && len(v.Running.Peers) <= 1
 }
 
 // differs says which acknowledged save a copy lacks, or what it has that nobody sent.

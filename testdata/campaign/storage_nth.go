@@ -87,6 +87,7 @@ func (l *lone) try(ctx context.Context) error {
 // everyNth tries the kind at each of the given n.
 func everyNth(ctx context.Context, r *Run, l *lone, kind nth, ns []int, until time.Duration, t *tally) error {
 	for _, n := range ns {
+		n++ // the first is 1
 		if ctx.Err() != nil || r.Left() < until {
 			return nil
 		}

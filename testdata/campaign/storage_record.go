@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"hexad/engine"
 )
@@ -238,22 +239,130 @@ func together(ctx context.Context, boxes []*box) error {
 	return nil
 }
 
-// untilSnapshot saves on b until its store has taken another snapshot.
+// untilSnapshot saves on b until its store has taken another snapshot. They
+// are taken at quiet times, so there are pauses.
 func (rec *recording) untilSnapshot(ctx context.Context, b *box) error {
 	before := b.snapshots()
-	return await(ctx, b.name+" takes a snapshot", patience, func() string {
-		if err := rec.saves(ctx, b, 5); err != nil {
-			return err.Error()
+	for range 10 {
+		if err := rec.saves(ctx, b, 150); err != nil { // some 40 KiB of write-ahead log each
+			return err
 		}
-		if now := b.snapshots(); now == before {
-			return "snapshots " + now
+		if err := await(ctx, b.name+" takes a snapshot", 4*time.Second, func() string {
+			if now := b.snapshots(); now == before {
+				return "snapshots " + now
+			}
+			return ""
+		}); err == nil {
+			return nil
 		}
-		return ""
-	})
+	}
+	return fmt.Errorf("%s takes no snapshot", b.name)
 }
 
 // snapshots lists those of all stores of b.
 func (b *box) snapshots() string {
 	list, _ := filepath.Glob(filepath.Join(b.dir, "cluster", "*", "rsnapshots", "*-*-*"))
 	return fmt.Sprint(list)
+}
+
+// recordOne is everything that one peer does with its disk.
+func (rec *recording) recordOne(ctx context.Context) error {
+	b := rec.boxes[0]
+	return rec.all(
+		func() error { return rec.begin(ctx) },
+		func() error { return rec.phase("saves", func() error { return rec.saves(ctx, b, 30) }) },
+		func() error {
+			return rec.phase("stop and start", func() error { b.stop(); return errors.Join(b.up(ctx), b.writable(ctx, patience)) })
+		},
+		func() error { return rec.phase("snapshot", func() error { return rec.untilSnapshot(ctx, b) }) },
+		func() error {
+			return rec.phase("saves after the snapshot", func() error { return rec.saves(ctx, b, 10) })
+		},
+		func() error {
+			return rec.phase("start from the snapshot", func() error {
+				b.kill()
+				return errors.Join(b.up(ctx), b.writable(ctx, patience), rec.saves(ctx, b, 5))
+			})
+		})
+}
+
+// recordForced is two peers of which the primary is lost and replaced by force, and
+// comes back: a generation is founded anew with ReadFrom, a snapshot is
+// installed on a follower, ForceConfigUpdate sets a copy aside.
+func (rec *recording) recordForced(ctx context.Context) error {
+	a, b := rec.boxes[0], rec.boxes[1]
+	return rec.all(
+		func() error { return rec.begin(ctx) },
+		func() error { return rec.phase("saves", func() error { return rec.saves(ctx, a, 20) }) },
+		func() error { return rec.caughtUp(ctx, b) },
+		func() error {
+			return rec.phase("RE-FOUND", func() error {
+				a.kill()
+				if err := await(ctx, "the primary can be replaced by force", patience, func() string {
+					_, err := b.admin.run(ctx, "xCommand ClusterForceShow")
+					return reason(err)
+				}); err != nil {
+					return err
+				}
+				return errors.Join(b.do(ctx, "xCommand ClusterSave Primary: 2 Force: On"), b.writable(ctx, patience))
+			})
+		},
+		func() error {
+			return rec.phase("saves on the survivor", func() error { return rec.saves(ctx, b, 10) })
+		},
+		func() error {
+			return rec.phase("ForceConfigUpdate", func() error {
+				if err := a.up(ctx); err != nil {
+					return err
+				}
+				if err := await(ctx, "the returned primary is kept apart", patience, func() string {
+					return reason(a.do(ctx, "xCommand ForceConfigUpdate Confirm: On"))
+				}); err != nil {
+					return err
+				}
+				return rec.caughtUp(ctx, a)
+			})
+		},
+		func() error {
+			return rec.phase("saves of the new generation", func() error {
+				return errors.Join(rec.saves(ctx, b, 10), rec.caughtUp(ctx, a))
+			})
+		})
+}
+
+// recordThree is three peers that vote, one of which is away for a while.
+func (rec *recording) recordThree(ctx context.Context) error {
+	first, third := rec.boxes[0], rec.boxes[2]
+	return rec.all(
+		func() error { return rec.begin(ctx) },
+		func() error { return rec.phase("saves", func() error { return rec.saves(ctx, first, 40) }) },
+		func() error {
+			return rec.phase("one is away", func() error { third.kill(); return rec.saves(ctx, first, 20) })
+		},
+		func() error {
+			return rec.phase("it comes back", func() error { return errors.Join(third.up(ctx), rec.caughtUp(ctx, third)) })
+		},
+		func() error {
+			return rec.phase("saves of three", func() error { return rec.saves(ctx, first, 20) })
+		})
+}
+
+func (rec *recording) all(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// caughtUp waits until b has everything that was acknowledged.
+func (rec *recording) caughtUp(ctx context.Context, b *box) error {
+	return await(ctx, b.name+" has everything", patience, func() string {
+		got, err := b.history(ctx)
+		if err != nil {
+			return err.Error()
+		}
+		return differs(got, rec.known(rec.disks.now()), rec.tried)
+	})
 }
