@@ -171,6 +171,7 @@ func byForce(s *scene) error {
 	}); err != nil {
 		return err
 	}
+	began := time.Now()
 	if out, err := a.run(s.ctx, "xCommand ClusterSave Primary: %d Force: On", slices.Index(s.bed.order, next)+1); err != nil {
 		return fmt.Errorf("force on peer %d: %w %q", next, err, out)
 	}
@@ -178,7 +179,6 @@ func byForce(s *scene) error {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
 	if err := each(gone, (*peer).start); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (s *scene) follow(n, primary int, generation string, since time.Time) error
 				return nil
 			}
 		}
-		return fmt.Errorf("the alarm is not raised (%w)", err)
+		return fmt.Errorf("the alarm is not raised (%v)", err)
 	}); err != nil {
 		s.bed.run.Fail("I5: %v", err)
 		return err

@@ -93,7 +93,7 @@ func (w *watch) judge() {
 		if s.view.Writable && s.view.PrimaryHere {
 			takers = append(takers, i)
 		}
-		if s.view.Leader != "" && s.view.Leader != w.leader && s.view.PrimaryHere {
+		if s.view.Leader != "" && s.view.Leader != w.leader && s.view.PrimaryHere && s.view.Writable {
 			if w.leader != "" {
 				w.seen.count("leader changed")
 			}
