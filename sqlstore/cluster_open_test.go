@@ -323,6 +323,9 @@ func TestBackupIsWhatRefoundReads(t *testing.T) {
 	if err := p.Refound(t.Context(), engine.Generation{Number: 2, ID: "restored"}, restored); err != nil {
 		t.Fatal(err)
 	}
+	if f := p.Founding(); f == nil || f.By != p.Node || f.Revision != 1 || f.Index != 0 {
+		t.Errorf("founded as %+v", f)
+	}
 	a, err := p.Agreed(t.Context())
 	if got := value(t, p, "Zones Zone 1 Name"); got != "branch" || err != nil || a.Cluster != "cluster2" || len(a.Members) != 1 {
 		t.Errorf("restored: %q, %+v %v", got, a, err)

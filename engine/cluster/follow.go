@@ -107,6 +107,16 @@ const recoveryTime = 15 * time.Second
 // followEvery is how often a fenced peer looks whether it may follow.
 const followEvery = 2 * time.Second
 
+// considerAgain is when it looks although nothing changed here: the other side
+// may have.
+const considerAgain = 30 * time.Second
+
+// considered is what a peer did not follow when it last looked.
+type considered struct {
+	what string
+	at   time.Time
+}
+
 // followGenerations takes this peer over to a newer generation when nothing of
 // its own can be lost by it, and otherwise says why it stays fenced.
 func (s *Service) followGenerations(ctx context.Context) {
@@ -147,6 +157,14 @@ func (s *Service) newer() []Refusal {
 // consider follows the generation of a member that refused this system, if it
 // may, and reports whether it did.
 func (s *Service) consider(ctx context.Context, r Refusal) bool {
+	// To look costs a copy of the database: not again before something changed.
+	seen := fmt.Sprint(r.Node, r.Remote, s.o.Group.Servers().Applied, s.copyPage().SavedAt)
+	s.mu.Lock()
+	known := s.considered.what == seen && time.Since(s.considered.at) < considerAgain
+	s.mu.Unlock()
+	if known {
+		return false
+	}
 	own, empty, err := s.takeOwn(ctx)
 	if err != nil {
 		s.setFenced(r, "this system's own copy cannot be examined: "+messageOf(err))
@@ -164,6 +182,9 @@ func (s *Service) consider(ctx context.Context, r Refusal) bool {
 	}
 	if why := s.mayFollow(own, empty, theirs); why != "" {
 		s.setFenced(r, why)
+		s.mu.Lock()
+		s.considered = considered{seen, time.Now()}
+		s.mu.Unlock()
 		return false
 	}
 	saved, err := s.saveAside(ctx, empty, "follow")
@@ -198,7 +219,13 @@ func (s *Service) followed(ctx context.Context, theirs recovery) {
 // aside then, so that nothing can be lost by following another one.
 func (s *Service) takeOwn(ctx context.Context) (own engine.CopyState, empty bool, err error) {
 	own, err = s.o.Generations.Take(ctx)
-	if servers := s.o.Group.Servers(); err != nil && servers.Applied == 0 && servers.State != stateFailed {
+	if err == nil {
+		return own, false, nil
+	}
+	if _, readable := s.o.Generations.State(ctx, -1); readable == nil {
+		return own, false, err // a full disk is no empty copy
+	}
+	if servers := s.o.Group.Servers(); servers.Applied == 0 && servers.State != stateFailed {
 		return engine.CopyState{Generation: s.o.Identity().Generation, Primary: s.Agreed().Primary}, true, nil
 	}
 	return own, false, err

@@ -36,17 +36,18 @@ type Service struct {
 	capacity capacity
 	// procedure is what was begun here last; undecided are steps that no rule
 	// could answer for.
-	procedure *engine.ProcedureRecord
-	undecided map[string]undecided
-	fenced    *engine.Fenced           // why a newer generation was not followed
-	voteless  map[string]time.Time     // members without a vote for now, by node id
-	compared  map[string]compared      // the copies of the members with this one, by node id
-	leaving   map[string]engine.Member // members whose removal could not be committed yet
-	synced    time.Time
-	applied   progress
-	said      said
-	watchers  map[chan struct{}]bool
-	contacts  map[string]context.CancelFunc
+	procedure  *engine.ProcedureRecord
+	undecided  map[string]undecided
+	considered considered
+	fenced     *engine.Fenced           // why a newer generation was not followed
+	voteless   map[string]time.Time     // members without a vote for now, by node id
+	compared   map[string]compared      // the copies of the members with this one, by node id
+	leaving    map[string]engine.Member // members whose removal could not be committed yet
+	synced     time.Time
+	applied    progress
+	said       said
+	watchers   map[chan struct{}]bool
+	contacts   map[string]context.CancelFunc
 }
 
 // Refusal is what the link learned when it or another peer refused a
