@@ -145,7 +145,7 @@ func (alarmless) Reconcile(context.Context, string, []cluster.Condition) {}
 func (alarmless) Settle(context.Context, []int)                          {}
 
 // start opens a system at 192.0.2.1 whose node id is n1.
-func start(t *testing.T, change func(*system)) *system {
+func start(t testing.TB, change func(*system)) *system {
 	t.Helper()
 	own := engine.Clustering{Primary: 1, IPVersion: "IPv4", TLSMode: engine.Permissive}
 	s := &system{

@@ -50,3 +50,6 @@ func (p *Policies) Served() []int {
 	slices.Sort(out)
 	return out
 }
+
+// Unpack reads the files of an archive.
+func Unpack(archive []byte) (map[string][]byte, error) { return unpack(archive) }

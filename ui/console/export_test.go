@@ -1,7 +1,13 @@
 package console
 
 import (
+	"bytes"
 	"html/template"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+
+	"github.com/labstack/echo/v4"
 
 	"hexad/engine"
 )
@@ -49,3 +55,28 @@ var Colour = colour
 
 // NewLimiter makes the limiter of sign-ins.
 var NewLimiter = newLimiter
+
+// ReadAPI reads the body of a REST request: its arguments and its text.
+func ReadAPI(body []byte) (args map[string]string, text string, err error) {
+	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)), httptest.NewRecorder())
+	request, err := apiRequestOf(c)
+	if err != nil {
+		return nil, "", err
+	}
+	args = map[string]string{}
+	for name, value := range request.Args {
+		if args[name], err = argumentText(name, value); err != nil {
+			return nil, "", err
+		}
+	}
+	text, err = bodyText(request.Body)
+	return args, text, err
+}
+
+// ReadForms reads a form as the clustering page and as configuration items.
+func ReadForms(form url.Values) (args map[string]string, paths []string) {
+	for _, e := range edits(form) {
+		paths = append(paths, e.path)
+	}
+	return readClustering(form).args(), paths
+}
