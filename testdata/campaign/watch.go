@@ -93,17 +93,17 @@ func (w *watch) judge() {
 		if s.view.Writable && s.view.PrimaryHere {
 			takers = append(takers, i)
 		}
-		if s.view.Leader != "" && s.view.Leader != w.leader && s.view.PrimaryHere && s.view.Writable {
-			if w.leader != "" {
-				w.seen.count("leader changed")
-			}
-			w.leader = s.view.Leader
-		}
 		if s.view.PrimaryHere && !s.view.Writable {
 			w.seen.count("primary refuses")
 		}
 	}
 	if len(takers) == 1 {
+		if leader := w.views[takers[0]].view.Leader; leader != "" && leader != w.leader {
+			if w.leader != "" {
+				w.seen.count("leader changed")
+			}
+			w.leader = leader
+		}
 		w.load.primary.Store(int32(takers[0] + 1))
 	}
 	w.two(takers, now)
