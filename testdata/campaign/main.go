@@ -46,7 +46,7 @@ func main() {
 	flag.DurationVar(&o.time, "for", 0, "how long each tier runs, instead of the budget of its size")
 	flag.StringVar(&o.hexad, "hexad", "", "the program to try; built from ../.. when empty")
 	flag.StringVar(&o.out, "out", "", "directory for data, histories and logs, on a disk; a temporary one when empty")
-	flag.StringVar(&o.kinds, "kinds", "", "only faults whose names contain one of these words, for tier B")
+	flag.StringVar(&o.kinds, "kinds", "", "only faults whose names contain one of these words, for tier B; with -bugs, only these tags")
 	flag.BoolVar(&o.bugs, "bugs", false, "build the product with each deliberate bug and expect its tier to find it")
 	flag.BoolVar(&o.keep, "keep", false, "keep everything, also when nothing was found")
 	flag.Parse()

@@ -51,14 +51,16 @@ func labMap() *int64 {
 func labSkew() int64 { return atomic.LoadInt64(labPage) }
 `
 
-// Skewed is Hexad with a wall clock that can be set; see peer.setSkew. A
-// program that was given is taken as it is: settable tells that.
+// Skewed is Hexad with a wall clock that can be set; see peer.setSkew. Building
+// it builds the whole library anew, which the cut has no time for, and a
+// deliberate bug no need; and a program that was given is taken as it is.
+// settable tells which it is.
 func (r *Run) Skewed(ctx context.Context, tags ...string) (program string, settable bool, err error) {
-	tags = append(append([]string(nil), r.Tags...), tags...)
-	if r.builder.given != "" && len(tags) == 0 {
-		return r.builder.given, false, nil
+	if r.Size == Cut || len(r.Tags) > 0 || r.builder.given != "" && len(tags) == 0 {
+		program, err = r.Hexad(ctx, tags...)
+		return program, false, err
 	}
-	overlay, err := r.builder.skewOverlay(ctx)
+	overlay, err := r.builder.skewOverlay()
 	if err != nil {
 		return "", false, err
 	}
@@ -67,7 +69,7 @@ func (r *Run) Skewed(ctx context.Context, tags ...string) (program string, setta
 }
 
 // skewOverlay writes the overlay and returns the file that names it.
-func (b *builder) skewOverlay(context.Context) (string, error) {
+func (b *builder) skewOverlay() (string, error) {
 	root, err := printed("go", "env", "GOROOT")
 	if err != nil {
 		return "", err
