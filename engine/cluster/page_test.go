@@ -28,6 +28,7 @@ type system struct {
 	events    []engine.Event
 	image     bool
 	noQuorum  bool
+	servers   *cluster.Servers  // the group, when it is not led by this system alone
 	addresses map[string]string // names that resolve
 
 	generations cluster.Generations // and what answers as a member of any generation, if it does
@@ -71,6 +72,9 @@ func (s *system) RemoveMember(_ context.Context, node string) error {
 func (s *system) ApplyForwarded(context.Context, []byte) ([]byte, error) { return nil, nil }
 
 func (s *system) Servers() cluster.Servers {
+	if s.servers != nil {
+		return *s.servers
+	}
 	return cluster.Servers{Leader: "n1", LeaderHere: true, Voters: []string{"n1"}, State: "Active"}
 }
 
