@@ -29,10 +29,10 @@ func (s *siege) audit(ctx context.Context) int {
 			return fmt.Errorf("peer %d: %w", p.n, err)
 		}
 		missing[p.n-1] = s.compare(p, history)
-		if p.n == 1 {
-			for at, value := range history {
-				made[value] = at.revision
-			}
+		s.load.linear.mu.Lock()
+		defer s.load.linear.mu.Unlock()
+		for at, value := range history {
+			made[value] = at.revision
 		}
 		return nil
 	})
@@ -43,6 +43,9 @@ func (s *siege) audit(ctx context.Context) int {
 	lost := 0
 	for _, n := range missing {
 		lost = max(lost, n)
+	}
+	if len(made) == 0 {
+		return lost // no history could be read: that was said
 	}
 	ops, broken, undecided := s.load.linear.check(made, 5*time.Second)
 	for _, text := range broken {

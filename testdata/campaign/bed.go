@@ -105,7 +105,8 @@ func (b *bed) newPeer(n int, program string) (*peer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.within = []string{"ip", "netns", "exec", b.lab.namespace(fmt.Sprintf("p%d", n))}
+	// Not by "ip netns exec": its mount namespaces hold on to the other peers' disks.
+	p.within = []string{"nsenter", "--net=/run/netns/" + b.lab.namespace(fmt.Sprintf("p%d", n))}
 	name, mount := fmt.Sprintf("%s-p%d", b.lab.name, n), filepath.Join(filepath.Dir(p.log), "disk")
 	p.dir = filepath.Join(mount, "data")
 	if p.disk, err = newVolume(name, mount); err != nil {

@@ -112,7 +112,7 @@ func (s *siege) faults(ctx context.Context) {
 // again. It reports whether that came.
 func (s *siege) one(ctx context.Context, k kind) bool {
 	sc := &scene{ctx: ctx, bed: s.bed, load: s.load, look: s.watch, rand: s.rand, kind: k, raised: map[int][]int{}}
-	hold := sc.between(k.least, k.most)
+	hold := sc.hold()
 	began, before := time.Now(), s.load.ledger.count()
 	err := k.inject(sc)
 	injected := time.Now()

@@ -18,6 +18,7 @@ type kind struct {
 	inject func(s *scene) error
 	needs  func(b *bed) bool // nil: always
 	long   bool              // takes more time than the cut has
+	every  int               // dealt each so many rounds only, since it takes long; 0: each
 }
 
 // Limits of alarms and of recovery. Source: reference/faults.md 2.1, I6 to I8.
@@ -147,16 +148,28 @@ func (s *scene) between(least, most time.Duration) time.Duration {
 	return least + time.Duration(s.rand.Int64N(int64(most-least)+1))
 }
 
+// hold is how long a fault is held: short three times of four, so that there
+// are many, and else long enough for every alarm to come up.
+func (s *scene) hold() time.Duration {
+	most := s.kind.most
+	if s.rand.IntN(4) > 0 {
+		most = s.kind.least + (most-s.kind.least)/3
+	}
+	return s.between(s.kind.least, most)
+}
+
 // deck deals every kind once, in an order by chance, before any comes again.
 type deck struct {
 	kinds []kind
 	rand  *rand.Rand
 	left  []kind
+	round int
 }
 
 func (d *deck) next() kind {
 	if len(d.left) == 0 {
-		d.left = slices.Clone(d.kinds)
+		d.left = slices.DeleteFunc(slices.Clone(d.kinds), func(k kind) bool { return k.every > 0 && len(d.kinds) > k.every && d.round%k.every != 0 })
+		d.round++
 		d.rand.Shuffle(len(d.left), func(i, j int) { d.left[i], d.left[j] = d.left[j], d.left[i] })
 	}
 	f := d.left[0]

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -35,20 +35,8 @@ func diskFaults() []kind {
 			n := s.one()
 			s.aim("%d", n)
 			p := s.peer(n)
-			s.heal(func() error { // as after a failed disk: end, repair, mount, start
-				if err := p.kill(); err != nil {
-					return err
-				}
-				if err := p.disk.detach(); err != nil {
-					return err
-				}
-				if out, err := printed("e2fsck", "-p", p.disk.device); err != nil && !strings.Contains(out, "FIXED") && !strings.Contains(out, "recovering") && !strings.Contains(out, "clean") {
-					return err
-				}
-				if err := p.disk.attach(); err != nil {
-					return err
-				}
-				return p.start()
+			s.heal(func() error { // as after a failed disk: end, copy, repair, mount, start
+				return errors.Join(p.kill(), p.disk.renew(), p.start())
 			})
 			return tool("mount", "-o", "remount,abort", p.disk.mount)
 		}},

@@ -15,8 +15,8 @@ func peopleFaults() []kind {
 	return []kind{
 		{name: "two administrators", most: 100 * time.Millisecond, inject: twoAdministrators},
 		{name: "another primary", most: 100 * time.Millisecond, inject: anotherPrimary},
-		{name: "primary by force", most: 100 * time.Millisecond, long: true, inject: byForce},
-		{name: "peer replaced", most: 100 * time.Millisecond, long: true, inject: replaced},
+		{name: "primary by force", most: 100 * time.Millisecond, long: true, every: 3, inject: byForce},
+		{name: "peer replaced", most: 100 * time.Millisecond, long: true, every: 2, inject: replaced},
 	}
 }
 
@@ -183,10 +183,8 @@ func byForce(s *scene) error {
 		return err
 	}
 	s.look.seen.count("generation founded")
-	for _, n := range append([]int{left[1]}, lost...) {
-		if err := s.follow(n, next, v.Generation.ID, began); err != nil {
-			return err
-		}
+	if err := each(append(gone, s.peer(left[1])), func(p *peer) error { return s.follow(p.n, next, v.Generation.ID, began) }); err != nil {
+		return err
 	}
 	s.load.primary.Store(int32(next))
 	return waitFor(s.ctx, 60*time.Second, "all are in the new generation", func() error { return s.bed.ready(s.ctx, 0) })

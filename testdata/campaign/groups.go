@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -123,6 +124,31 @@ func (d *volume) detach() error {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return fmt.Errorf("unmount %s: %w", d.mount, err)
+}
+
+// renew puts a copy of the disk in its place, repaired: somebody's mount
+// namespace may hold on to the old one.
+func (d *volume) renew() error {
+	if err := d.detach(); err != nil {
+		return err
+	}
+	fresh := d.image + ".copy"
+	if err := tool("cp", "--sparse=always", d.image, fresh); err != nil {
+		return err
+	}
+	_ = tool("losetup", "-d", d.device) // it goes when the last mount does
+	if err := os.Rename(fresh, d.image); err != nil {
+		return err
+	}
+	var err error
+	if d.device, err = printed("losetup", "-f", "--show", d.image); err != nil {
+		return err
+	}
+	// Status 1 says that something was repaired.
+	if out, err := exec.Command("e2fsck", "-p", d.device).CombinedOutput(); err != nil && !strings.HasPrefix(err.Error(), "exit status 1") {
+		return fmt.Errorf("e2fsck: %w: %s", err, out)
+	}
+	return d.attach()
 }
 
 // remove gives everything back.

@@ -31,7 +31,7 @@ func newLab(ctx context.Context) (*lab, error) {
 	if os.Getuid() != 0 {
 		return nil, Skipped("network namespaces need root")
 	}
-	for _, tool := range []string{"bash", "ip", "nft", "tc", "flock", "setsid", "mkfs.ext4", "losetup", "fsfreeze"} {
+	for _, tool := range []string{"bash", "ip", "nft", "tc", "flock", "setsid", "mkfs.ext4", "losetup", "fsfreeze", "nsenter"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return nil, Skipped("it needs " + tool + " (apt-get install iproute2 nftables e2fsprogs util-linux mount)")
 		}
