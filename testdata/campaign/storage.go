@@ -36,6 +36,7 @@ func storage(ctx context.Context, r *Run) error {
 		r.Say("eio", t.eio.Load())
 		r.Say("enospc", t.nospace.Load())
 		r.Say("files_damaged", t.damaged.Load())
+		r.Say("disk_states", t.states.Load())
 		r.Say("acked", t.acked.Load())
 		r.Say("lost", t.lost.Load())
 		r.Say("database_alarms", t.alarmed.Load())
@@ -61,9 +62,12 @@ type storagePart struct {
 }
 
 var storageParts = map[Size][]storagePart{
-	Cut:   {{0.55, cutsOf("one", 1, (*recording).recordOne, 40)}, {1, singles(8)}},
-	PR:    {{0.3, cutsOf("one", 1, (*recording).recordOne, 60)}, {0.6, cutsOf("forced", 2, (*recording).recordForced, 20)}, {1, singles(40)}},
-	Night: {{0.15, cutsOf("one", 1, (*recording).recordOne, 300)}, {0.3, cutsOf("forced", 2, (*recording).recordForced, 150)}, {0.45, cutsOf("three", 3, (*recording).recordThree, 100)}, {0.9, singles(1200)}},
+	Cut: {{0.4, cutsOf("one", 1, (*recording).recordOne, 30)}, {0.7, singles(8)}, {1, damagePart("files", 1, 6)}},
+	PR: {{0.2, cutsOf("one", 1, (*recording).recordOne, 60)}, {0.4, cutsOf("forced", 2, (*recording).recordForced, 20)},
+		{0.6, singles(40)}, {0.75, damagePart("files", 1, 20)}, {1, disksPart}},
+	Night: {{0.15, cutsOf("one", 1, (*recording).recordOne, 300)}, {0.25, cutsOf("forced", 2, (*recording).recordForced, 100)},
+		{0.35, cutsOf("three", 3, (*recording).recordThree, 60)}, {0.75, singles(1200)}, {0.83, damagePart("files", 1, 200)},
+		{0.95, damagePart("member", 3, 200)}, {1, disksPart}},
 }
 
 // cutsOf records count peers and cuts the power at most times.

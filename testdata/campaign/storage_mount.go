@@ -81,11 +81,6 @@ func (m *mounted) unmount() error {
 	return runTool("losetup", "-d", m.loop)
 }
 
-// remount changes the flags of the mount.
-func (m *mounted) remount(flags uintptr) error {
-	return syscall.Mount("", m.dir, "", syscall.MS_REMOUNT|flags, "")
-}
-
 // freeze stops every write until thaw.
 func (m *mounted) freeze() error { return runTool("fsfreeze", "-f", m.dir) }
 func (m *mounted) thaw() error   { return runTool("fsfreeze", "-u", m.dir) }
