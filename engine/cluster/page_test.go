@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"hexad/engine"
@@ -35,6 +36,7 @@ type system struct {
 
 	site      []policy.Script // beside the built-in ones
 	restarts  int
+	notes     sync.Mutex // over what is noted below, and events
 	decisions []policy.Decision
 	after     map[string][]policy.Step // stages after the answer, by decision
 }
@@ -148,6 +150,13 @@ type alarmless struct{}
 func (alarmless) Reconcile(context.Context, string, []cluster.Condition) {}
 func (alarmless) Settle(context.Context, []int)                          {}
 
+// noted notes what the loops of a running service tell, from their goroutines.
+func (s *system) noted(note func()) {
+	s.notes.Lock()
+	defer s.notes.Unlock()
+	note()
+}
+
 // start opens a system at 192.0.2.1 whose node id is n1.
 func start(t testing.TB, change func(*system)) *system {
 	t.Helper()
@@ -166,14 +175,14 @@ func start(t testing.TB, change func(*system)) *system {
 	}
 	s.after = map[string][]policy.Step{}
 	rules, err := policy.New(policy.Options{Scripts: s.site, Logger: slog.New(slog.DiscardHandler),
-		Record:      func(d policy.Decision) { s.decisions = append(s.decisions, d) },
-		RecordAfter: func(id string, steps []policy.Step) { s.after[id] = append(s.after[id], steps...) }})
+		Record:      func(d policy.Decision) { s.noted(func() { s.decisions = append(s.decisions, d) }) },
+		RecordAfter: func(id string, steps []policy.Step) { s.noted(func() { s.after[id] = append(s.after[id], steps...) }) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Service = cluster.New(cluster.Options{
 		Node: "n1", Release: "1.0.0", Pages: s, Store: s, Group: s, Link: s, Rules: rules, Config: s, Alarms: alarmless{}, Names: s,
-		Emit: func(e engine.Event) { s.events = append(s.events, e) }, Log: slog.New(slog.DiscardHandler),
+		Emit: func(e engine.Event) { s.noted(func() { s.events = append(s.events, e) }) }, Log: slog.New(slog.DiscardHandler),
 		Host: func() engine.Facts {
 			return engine.Facts{Address: "192.0.2.1", Addresses: []string{"192.0.2.1"}, Role: engine.Core, Product: "expressway", Size: "medium"}
 		},
