@@ -17,7 +17,8 @@ var homes = map[string][]string{
 	"github.com/beevik/ntp":       {"hexad/engine/host"},
 	"github.com/spf13/pflag":      {"hexad", "hexad/ui/cli"},
 	"golang.org/x/term":           {"hexad/ui/cli"},
-	"golang.org/x/crypto/argon2":  {"hexad/ui/console"},
+	"golang.org/x/crypto/argon2":  {"hexad/ui/signin"},
+	"filippo.io/age":              {"hexad/engine/backup"},
 	"github.com/chromedp":         nil, // tests only
 	"pgregory.net/rapid":          nil,
 	"github.com/mattn/go-sqlite3": {"hexad/sqlstore"}, // the stand-in for it that rqlite uses

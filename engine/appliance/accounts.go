@@ -16,6 +16,7 @@ import (
 	"hexad/sqlstore"
 	"hexad/ui/command"
 	"hexad/ui/console"
+	"hexad/ui/signin"
 )
 
 // administrator is the account that every system has. There is no default password.
@@ -55,7 +56,7 @@ func (a *appliance) setPassword(ctx context.Context, account, password string) e
 		return engine.Errorf(engine.Invalid, "the password has %d characters", len(password)).
 			With("Password", fmt.Sprintf("use at least %d", shortest))
 	}
-	hash, err := console.HashPassword(ctx, password)
+	hash, err := signin.HashPassword(ctx, password)
 	if err != nil {
 		return err
 	}

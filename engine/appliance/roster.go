@@ -10,7 +10,7 @@ import (
 	"hexad/engine/event"
 	"hexad/sqlstore"
 	"hexad/ui/command"
-	"hexad/ui/console"
+	"hexad/ui/signin"
 )
 
 // roster keeps the accounts of this peer in local.db.
@@ -42,7 +42,7 @@ func (r roster) Add(ctx context.Context, actor engine.Actor, name, password stri
 	if len(password) < shortest {
 		return engine.Errorf(engine.Invalid, "the password has %d characters", len(password)).With("Password", "use at least 8")
 	}
-	hash, err := console.HashPassword(ctx, password)
+	hash, err := signin.HashPassword(ctx, password)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"hexad/ui/signin"
 )
 
 // Bounds of connections. A browser needs one, or six without HTTP/2.
@@ -60,7 +62,7 @@ func (a *admission) admit(c net.Conn) *admitted {
 	if err != nil {
 		host = c.RemoteAddr().String()
 	}
-	in := &admitted{Conn: c, all: a, host: addressKey(host), idle: time.Now()}
+	in := &admitted{Conn: c, all: a, host: signin.AddressKey(host), idle: time.Now()}
 	a.mu.Lock()
 	var gives *admitted
 	room := true

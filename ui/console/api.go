@@ -223,21 +223,18 @@ func (s *Server) apiAccount(c echo.Context, name, password string) (Account, err
 	if account, err := s.options.Accounts.Account(c.Request().Context(), name); err == nil && s.proved.known(account, password) {
 		return account, nil
 	}
-	byIP, byUser := addressKey(from), name[:min(len(name), 128)]
-	if wait := max(s.byIP.Attempt(byIP), s.byUser.Attempt(byUser)); wait > 0 {
-		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		return Account{}, engine.Errorf(engine.Exhausted, "too many wrong passwords").With("", "wait "+wait.Round(time.Second).String())
-	}
-	account, ok, err := s.verify(c, name, password)
+	attempt, err := s.options.Guard.Try(c.Request().Context(), s.options.Accounts, name, password, from)
 	switch {
 	case err != nil:
 		return Account{}, err
-	case !ok:
+	case attempt.Wait > 0:
+		c.Response().Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(attempt.Wait.Seconds()))))
+		return Account{}, engine.Errorf(engine.Exhausted, "too many wrong passwords").With("", "wait "+attempt.Wait.Round(time.Second).String())
+	case !attempt.OK:
 		s.options.OnSession(SessionLoginFailure, name, from)
 		return Account{}, wrong
 	}
-	s.byIP.Succeeded(byIP)
-	s.byUser.Succeeded(byUser)
+	account := attempt.Account
 	s.proved.note(account, password)
 	return account, nil
 }

@@ -23,6 +23,7 @@ import (
 
 	"hexad/engine"
 	"hexad/ui/command"
+	"hexad/ui/signin"
 )
 
 // Limits of the server.
@@ -59,6 +60,9 @@ type Options struct {
 	History       History
 	Diagnostics   Diagnostics
 	Accounts      Accounts
+	// Guard decides about passwords; the faces of one peer share it. Nil: one of
+	// the console's own.
+	Guard *signin.Guard
 
 	// Catalogue returns the kind of an alarm; for an unknown ID one without texts.
 	Catalogue func(id int) engine.Alarm
@@ -79,8 +83,6 @@ type Server struct {
 	options Options
 	pages   *pages
 	assets  *assets
-	byIP    *limiter
-	byUser  *limiter
 	proved  *proofs
 	live    *liveStreams
 	unknown strangers
@@ -105,6 +107,9 @@ func New(options Options) (*Server, error) {
 	if options.Ready == nil {
 		options.Ready = func() []string { return nil }
 	}
+	if options.Guard == nil {
+		options.Guard = signin.NewGuard()
+	}
 	assets, err := loadAssets()
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Internal, Message: "the console's files are damaged", Err: err}
@@ -113,10 +118,7 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Internal, Message: "the console's pages are damaged", Err: err}
 	}
-	return &Server{options: options, pages: pages, assets: assets, live: newLiveStreams(), proved: newProofs(), quit: make(chan struct{}),
-		// A stranger can slow down an account's sign-in, never lock it out: the
-		// wait by account is short, the wait by address is what stops guessing.
-		byIP: newLimiter(5, 15*time.Minute), byUser: newLimiter(20, 15*time.Second)}, nil
+	return &Server{options: options, pages: pages, assets: assets, live: newLiveStreams(), proved: newProofs(), quit: make(chan struct{})}, nil
 }
 
 // Open starts to listen. Errors: Unavailable (the port is taken or forbidden).

@@ -53,9 +53,6 @@ func isFile(t *template.Template) bool {
 // Colour cuts a script into coloured lines.
 var Colour = colour
 
-// NewLimiter makes the limiter of sign-ins.
-var NewLimiter = newLimiter
-
 // ReadAPI reads the body of a REST request: its arguments and its text.
 func ReadAPI(body []byte) (args map[string]string, text string, err error) {
 	c := echo.New().NewContext(httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body)), httptest.NewRecorder())

@@ -21,6 +21,7 @@ import (
 	"hexad/engine"
 	"hexad/ui/command"
 	"hexad/ui/console"
+	"hexad/ui/signin"
 )
 
 // password of the account admin in the tests.
@@ -28,7 +29,7 @@ const password = "correct horse"
 
 // password hashed once: 64 MiB a time.
 var hashed = sync.OnceValue(func() string {
-	h, err := console.HashPassword(context.Background(), password)
+	h, err := signin.HashPassword(context.Background(), password)
 	if err != nil {
 		panic(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"hexad/engine"
-	"hexad/ui/command"
+	"hexad/ui/signin"
 )
 
 // Cluster tells what the clustering page shows. It answers from memory and
@@ -96,13 +96,8 @@ type Diagnostics interface {
 	Views(ctx context.Context, database string) ([]string, error)
 }
 
-// Account is one administrator's account of this peer. Hash is a PHC string of
-// HashPassword.
-type Account struct {
-	Name string
-	Hash string
-	Role command.Role
-}
+// Account is one administrator's account of this peer.
+type Account = signin.Account
 
 // Session is one sign-in to the console. ID is the lower-case hexadecimal
 // SHA-256 of the cookie's token, and Password that of the account's PHC
@@ -131,12 +126,11 @@ type Accounts interface {
 }
 
 // SessionEvent is what a session's callback is told of.
-type SessionEvent string
+type SessionEvent = signin.Event
 
-// What happens to sessions, in the words of the event log.
-// Source: reference 8.3.
+// What happens to sessions.
 const (
-	SessionStart        SessionEvent = "Admin Session Start"
-	SessionFinish       SessionEvent = "Admin Session Finish"
-	SessionLoginFailure SessionEvent = "Admin Session Login Failure"
+	SessionStart        = signin.SessionStart
+	SessionFinish       = signin.SessionFinish
+	SessionLoginFailure = signin.SessionLoginFailure
 )

@@ -7,44 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"hexad/engine"
 	"hexad/ui/console"
 )
-
-func TestPassword(t *testing.T) {
-	t.Parallel()
-	hash := hashed()
-	if !strings.HasPrefix(hash, "$argon2id$v=19$m=65536,t=3,p=4$") {
-		t.Errorf("hash = %q, want a PHC string", hash)
-	}
-	for _, tt := range []struct {
-		name, hash, password string
-		want                 bool
-		code                 engine.Code
-	}{
-		{"right", hash, password, true, ""},
-		{"wrong", hash, password + "!", false, ""},
-		{"empty", hash, "", false, ""},
-		{"too long", hash, strings.Repeat("x", 1025), false, ""},
-		{"no hash", "", password, false, engine.Internal},
-		{"another algorithm", "$2y$10$abcdefghijklmnopqrstuv", password, false, engine.Internal},
-		{"all memory", strings.Replace(hash, "m=65536", "m=99999999", 1), password, false, engine.Internal},
-		{"no lanes", strings.Replace(hash, "p=4", "p=0", 1), password, false, engine.Internal},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := console.VerifyPassword(t.Context(), tt.hash, tt.password)
-			if got != tt.want || engine.CodeOf(err) != tt.code {
-				t.Errorf("VerifyPassword = %v, %v, want %v, code %q", got, err, tt.want, tt.code)
-			}
-		})
-	}
-	if _, err := console.HashPassword(t.Context(), ""); engine.CodeOf(err) != engine.Invalid {
-		t.Errorf("an empty password: %v, want invalid", err)
-	}
-}
 
 func TestSignIn(t *testing.T) {
 	t.Parallel()
@@ -314,33 +281,4 @@ func TestLiveStreamsAreBounded(t *testing.T) {
 			t.Errorf("stream %d: status %d, want %d", i+1, res.StatusCode, want)
 		}
 	}
-}
-
-func TestLimiter(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := console.NewLimiter(3, 8*time.Second)
-		for i := range 3 {
-			if wait := l.Attempt("a"); wait != 0 {
-				t.Errorf("attempt %d waits %s, want none", i+1, wait)
-			}
-		}
-		for _, want := range []time.Duration{1, 2, 4, 8, 8} {
-			wait := l.Attempt("a")
-			if wait != want*time.Second {
-				t.Errorf("wait %s, want %s", wait, want*time.Second)
-			}
-			time.Sleep(wait)
-			if again := l.Attempt("a"); again != 0 {
-				t.Errorf("after its wait: wait %s, want none", again)
-			}
-		}
-		if wait := l.Attempt("b"); wait != 0 {
-			t.Errorf("another key waits %s", wait)
-		}
-		l.Succeeded("a")
-		if wait := l.Attempt("a"); wait != 0 {
-			t.Errorf("after a success: wait %s, want none", wait)
-		}
-	})
 }

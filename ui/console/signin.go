@@ -7,13 +7,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-
-	"hexad/engine"
 )
-
-// decoy is verified against when there is no such account, so that the answer
-// takes as long as for one that exists.
-const decoy = "$argon2id$v=19$m=65536,t=3,p=4$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // SignInPage asks who is there.
 type SignInPage struct {
@@ -41,27 +35,21 @@ func (s *Server) signIn(c echo.Context) error {
 	p := SignInPage{Page: s.bare(c), Next: local(form.Get("next")), Account: form.Get("account")}
 	p.Name, p.Here = "signin", "/sign-in"
 	from := source(c.Request())
-	byIP, byUser := addressKey(from), p.Account
-	if len(byUser) > 128 {
-		byUser = byUser[:128]
-	}
-	if wait := max(s.byIP.Attempt(byIP), s.byUser.Attempt(byUser)); wait > 0 {
-		p.Wait = int(math.Ceil(wait.Seconds()))
+	attempt, err := s.options.Guard.Try(c.Request().Context(), s.options.Accounts, p.Account, form.Get("password"), from)
+	switch {
+	case err != nil:
+		return err
+	case attempt.Wait > 0:
+		p.Wait = int(math.Ceil(attempt.Wait.Seconds()))
 		s.options.OnSession(SessionLoginFailure, p.Account, from)
 		c.Response().Header().Set("Retry-After", strconv.Itoa(p.Wait))
 		return s.render(c, http.StatusTooManyRequests, "signin", p)
-	}
-	account, ok, err := s.verify(c, p.Account, form.Get("password"))
-	if err != nil {
-		return err
-	}
-	if !ok {
+	case !attempt.OK:
 		p.Failed = true
 		s.options.OnSession(SessionLoginFailure, p.Account, from)
 		return s.render(c, http.StatusUnauthorized, "signin", p)
 	}
-	s.byIP.Succeeded(byIP)
-	s.byUser.Succeeded(byUser)
+	account := attempt.Account
 	token, err := s.startSession(c.Request().Context(), account, from)
 	if err != nil {
 		return err
@@ -69,22 +57,6 @@ func (s *Server) signIn(c echo.Context) error {
 	s.options.OnSession(SessionStart, account.Name, from)
 	setCookie(c, sessionCookie, token, sessionAbsolute)
 	return c.Redirect(http.StatusSeeOther, p.Next)
-}
-
-// verify looks up the account and compares the password.
-func (s *Server) verify(c echo.Context, name, password string) (Account, bool, error) {
-	ctx := c.Request().Context()
-	account, err := s.options.Accounts.Account(ctx, name)
-	missing := engine.CodeOf(err) == engine.NotFound
-	if err != nil && !missing {
-		return Account{}, false, err
-	}
-	hash := account.Hash
-	if missing || hash == "" {
-		hash, missing = decoy, true
-	}
-	ok, err := VerifyPassword(ctx, hash, password)
-	return account, ok && !missing, err
 }
 
 func (s *Server) signOut(c echo.Context) error {

@@ -1,7 +1,6 @@
-package console
+package signin
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -77,20 +76,4 @@ func (l *limiter) evict() {
 		}
 	}
 	delete(l.keys, oldest)
-}
-
-// addressKey is what an address is limited by: itself, or for IPv6 its /64,
-// which is what one host can move about in.
-func addressKey(ip string) string {
-	a, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ip
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
 }

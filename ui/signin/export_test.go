@@ -1,0 +1,4 @@
+package signin
+
+// NewLimiter makes the limiter of attempts.
+var NewLimiter = newLimiter
