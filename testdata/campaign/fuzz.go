@@ -143,6 +143,9 @@ func (r *Run) fuzzOne(ctx context.Context, t *fuzzTarget, length time.Duration) 
 		return 0, ctx.Err()
 	}
 	input := fuzzInput.FindStringSubmatch(out.String())
+	if input == nil && strings.Contains(out.String(), "\n    context deadline exceeded\n") {
+		return 0, nil // go test says so when the time is over while a worker is asked, on a busy machine
+	}
 	if input == nil {
 		r.Fail("%s does not run: %v (%s)", t, failed, name)
 		return 0, nil
