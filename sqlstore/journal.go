@@ -176,6 +176,9 @@ func (j *journal) append(s *raftStore, record JournalRecord) error {
 		return j.rewrite(s, record)
 	}
 	wanted := record.wanted()
+	if known := s.agreed.Load(); known != nil && known.Revision == j.revision && wanted == 0 && len(record.Batches) == 0 {
+		return nil // most changes are no revisions
+	}
 	slices.SortFunc(record.Steps, func(a, b JournalStep) int { return int(a.Revision - b.Revision) })
 	record.Steps = slices.DeleteFunc(record.Steps, func(st JournalStep) bool { return st.Revision <= j.revision })
 	if !j.leadsTo(record.Steps) && (wanted > j.revision || wanted == 0) {
