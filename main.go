@@ -32,6 +32,8 @@ const usage = `hexad is a call-control appliance that runs alone or as a cluster
   hexad shell --data-dir DIR                  a prompt
   hexad import --data-dir DIR FILE            apply xConfiguration lines
   hexad certificate --data-dir DIR FILE       replace this peer's certificate, or its trust list
+  hexad backup --data-dir DIR FILE            make an encrypted backup
+  hexad restore --data-dir DIR FILE           check a backup, or restore it
   hexad sql --data-dir DIR 'SELECT …'         ask the databases
   hexad policy check FILE                     write, test, try and activate rules in Lua
   hexad version
@@ -65,6 +67,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return cli.Import(ctx, rest, stdin, stdout, stderr)
 	case "certificate":
 		return cli.Certificate(ctx, rest, stdin, stdout, stderr)
+	case "backup":
+		return cli.Backup(ctx, rest, stdin, stdout, stderr)
+	case "restore":
+		return cli.Restore(ctx, rest, stdin, stdout, stderr)
 	case "sql":
 		return cli.SQL(ctx, rest, stdin, stdout, stderr)
 	case "policy":

@@ -63,7 +63,7 @@ var systemEntries = []entry{
 		t("Restart this system.", "このシステムを再起動してください。")},
 	{15023, engine.ErrorSeverity,
 		t("Restore failed", "復元に失敗しました"),
-		t("The backup could not be restored; the previous configuration was put back", "バックアップを復元できませんでした。以前の設定に戻しました"),
+		t("The backup could not be restored; the previous configuration was put back: {detail}", "バックアップを復元できませんでした。以前の設定に戻しました: {detail}"),
 		t("Check that the backup has this release and the right password, then restore again.",
 			"バックアップのリリースとパスワードを確認し、もう一度復元してください。")},
 	{15028, engine.Warning,

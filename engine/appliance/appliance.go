@@ -87,6 +87,9 @@ func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 	defer a.close()
 	if err := a.open(ctx); err != nil {
 		fmt.Fprintf(stderr, "hexad: %v\n", err)
+		if a.failedTrial(err) {
+			return exitTrial
+		}
 		return a.fatal(err, stdout)
 	}
 	go func() {
@@ -148,6 +151,9 @@ func (a *appliance) open(ctx context.Context) error {
 		return err
 	}
 	if err := a.openCluster(ctx); err != nil {
+		return err
+	}
+	if err := a.onTrial(ctx); err != nil {
 		return err
 	}
 	return a.openFaces(ctx)
@@ -285,7 +291,7 @@ func (a *appliance) run(ctx context.Context) error {
 		return ended
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run)
-	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen,
+	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
 		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))

@@ -180,7 +180,7 @@ func (r factoryReset) finish(mark, keep string) error {
 			}
 		}
 	}
-	if err := os.RemoveAll(r.o.aside()); err != nil {
+	if err := errors.Join(os.RemoveAll(r.o.aside()), os.RemoveAll(filepath.Join(r.o.DataDir, restoreDir))); err != nil {
 		return fmt.Errorf("remove the copies of the configuration: %w", err)
 	}
 	if err := syncDir(r.o.DataDir); err != nil {

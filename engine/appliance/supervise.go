@@ -23,6 +23,7 @@ const (
 	exitStop    = 0
 	exitFatal   = 78 // the administrator has to act first: starting again would not help
 	exitRestart = 86 // start again with the saved values
+	exitTrial   = 85 // the restored system cannot be used: see restore.go
 	exitDisk    = 87 // the disk did not take a change of the cluster database
 )
 
@@ -76,6 +77,11 @@ func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.
 	}
 	defer lock.Close()
 	c := child{args: args, stdout: stdout, stderr: stderr}
+	restore := restoring{o}
+	if err := restore.advance(false); err != nil {
+		fmt.Fprintf(stderr, "hexad: %v\n", err)
+		return 1
+	}
 	c.reset = betweenChildren(ctx, o, stdout)
 	wait := backOffFirst
 	for {
@@ -86,13 +92,28 @@ func Supervise(ctx context.Context, args []string, o Options, stdout, stderr io.
 			return exitStop
 		case status == exitStop && err == nil:
 			return exitStop
-		case status == exitFatal:
-			return 1
 		case status == exitRestart:
 			c.crashes, c.cause, wait = 0, "", backOffFirst
 			o.Log.Info("restarting with the saved values", "module", "management")
+			if err := restore.advance(true); err != nil {
+				fmt.Fprintf(stderr, "hexad: %v\n", err)
+				return 1
+			}
 			c.reset = betweenChildren(ctx, o, stdout)
 			continue
+		case status == exitFatal, status == exitTrial, c.crashes+1 >= trialCrashes:
+			back, err := restore.putBack(describe(status, err))
+			if err != nil {
+				fmt.Fprintf(stderr, "hexad: %v\n", err)
+				return 1
+			}
+			if back {
+				c.crashes, c.cause, wait = 0, "", backOffFirst
+				continue
+			}
+			if status == exitFatal || status == exitTrial {
+				return 1
+			}
 		}
 		if time.Since(began) > lived {
 			c.crashes, wait = 0, backOffFirst

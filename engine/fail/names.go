@@ -16,4 +16,8 @@ var Names = []string{
 
 	// A factory reset: engine/cluster; between two children, engine/appliance.
 	"reset.armed", "reset.marked", "reset.emptied", "reset.removed",
+
+	// A restore: prepared by the child; between two children, engine/appliance.
+	"restore.prepared", "restore.staged", "restore.moving", "restore.move", "restore.placing", "restore.trial", "restore.kept",
+	"restore.clearing", "restore.returning", "restore.failed",
 }

@@ -120,6 +120,7 @@ type Parts struct {
 	Diagnostics   Diagnostics
 	Host          Host
 	Accounts      Accounts
+	Backups       Backups
 	Journal       Journal
 	Policies      *policy.Lifecycle
 	Roster        Roster

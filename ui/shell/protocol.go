@@ -13,7 +13,7 @@ const SocketName = "admin.sock"
 
 // Limits of the socket.
 const (
-	MaxRequest     = 8 << 20 // bytes of a request: an import
+	MaxRequest     = 48 << 20 // bytes of a request: a backup, in base64
 	MaxResponse    = 64 << 20
 	MaxConnections = 128
 )
