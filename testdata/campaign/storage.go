@@ -88,7 +88,7 @@ func cutsOf(name string, count int, record func(*recording, context.Context) err
 		}
 		r.Note("%s: phases %v, %d saves", name, rec.phases, len(rec.acked))
 		t.acked.Add(int64(len(rec.acked)))
-		return verifyCuts(ctx, r, rec, rec.cutPlan(r.Rand("cuts of "+name), most), until, t)
+		return verifyCuts(ctx, r, rec, rec.cutPlan(r.Rand("cuts of "+name), most), most/6, until, t)
 	}
 }
 

@@ -56,9 +56,9 @@ type tally struct {
 	cuts, eio, nospace, damaged, states, acked, lost, alarmed atomic.Int64
 }
 
-// verifyCuts carries out the cuts, two at a time, until all are done or no
-// budget is left, and returns how many were.
-func verifyCuts(ctx context.Context, r *Run, rec *recording, cuts []cut, until time.Duration, t *tally) error {
+// verifyCuts carries out the cuts, two at a time, until all are done or its share
+// of the budget is used up, but at least the first few of them.
+func verifyCuts(ctx context.Context, r *Run, rec *recording, cuts []cut, least int, until time.Duration, t *tally) error {
 	next := make(chan cut)
 	var wg sync.WaitGroup
 	var broken error
@@ -77,8 +77,8 @@ func verifyCuts(ctx context.Context, r *Run, rec *recording, cuts []cut, until t
 			}
 		})
 	}
-	for _, c := range cuts {
-		if ctx.Err() != nil || r.Left() < until {
+	for n, c := range cuts {
+		if ctx.Err() != nil || n >= least && r.Left() < until {
 			break
 		}
 		next <- c
