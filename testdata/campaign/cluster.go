@@ -183,6 +183,9 @@ func (s *siege) finish(ctx context.Context) {
 	p50, p99 := s.hunger.middle()
 	r.Say("starved", fmt.Sprintf("%.1f/%.1f", p50, p99))
 	r.Say("seen", s.seen.summary())
+	if unseen := s.seen.missing(wanted); len(unseen) > 0 && len(r.Kinds) == 0 && len(s.kinds) == len(s.kindsHere()) {
+		r.Fail("S: never reached: %s", strings.Join(unseen, ", "))
+	}
 	if worst, limit := percentile(s.whole, 99), s.hunger.stretchBy(equalUsually, p50); len(s.whole) >= 50 && worst > limit {
 		r.Fail("I6: equal %v after a heal at the 99th percentile, limit %v", worst, limit)
 	}

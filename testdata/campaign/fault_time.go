@@ -96,6 +96,9 @@ func (s *scene) certify(p *peer, text string) error {
 	ctx := context.WithoutCancel(s.ctx)
 	return waitFor(ctx, 20*time.Second, fmt.Sprintf("peer %d takes a certificate", p.n), func() error {
 		_, err := a.call(ctx, "ServerCertificateSet", text, nil)
+		if err == nil {
+			s.look.seen.count("certificate replaced")
+		}
 		return err
 	})
 }
