@@ -63,6 +63,9 @@ type reset struct {
 func (r *reset) prepare() {
 	p := r.p
 	p.Stop()
+	if err := os.MkdirAll(filepath.Join(p.Dir, "quarantine", "20260101T000000Z-1-x"), 0o700); err != nil {
+		r.t.Fatal(err)
+	}
 	appliancetest.Offline(r.t, p, func(ctx context.Context, l *sqlstore.Local) error {
 		if err := l.PutHostKeys(ctx, []sqlstore.HostKey{{Algorithm: "ssh-ed25519", Public: "a public key", Private: []byte("a private key")}}); err != nil {
 			return err
@@ -233,6 +236,13 @@ func (r *reset) carryOut() {
 	stores, err := os.ReadDir(filepath.Join(p.Dir, "cluster"))
 	if err != nil || len(stores) != 1 {
 		r.t.Errorf("stores: %v, %v", stores, err)
+	}
+	file, err := os.ReadFile(filepath.Join(p.Dir, "config.journal"))
+	if text := sqlstore.ReadJournal(file); err != nil || len(text.Records) == 0 || text.Records[0].Cluster != p.View().Cluster {
+		r.t.Errorf("the journal is not that of the new system: %v", err)
+	}
+	if aside, _ := filepath.Glob(filepath.Join(p.Dir, "quarantine", "*")); len(aside) > 0 {
+		r.t.Errorf("damaged copies outlived the reset: %v", aside)
 	}
 	if now := p.Alarms(); len(now) > 0 {
 		r.t.Errorf("after the reset the alarms are %v", now)
