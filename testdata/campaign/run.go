@@ -104,8 +104,13 @@ func (r *Run) tier(ctx context.Context, t tier, keep bool) int {
 	case status == statusPassed:
 		fmt.Printf("%s passed in %s\n", line, time.Since(r.began).Round(100*time.Millisecond))
 	case status == statusFound:
-		fmt.Printf("%s FAILED found=%d: %s\n", line, len(r.problems), r.problems[0])
-		fmt.Printf("  kept: %s (history, logs, data); again: go run . -tier %s -size %s -seed %d -for %s\n", r.Dir, t.letter, r.Size, r.Seed, r.For)
+		first, _, _ := strings.Cut(r.problems[0], "\n")
+		fmt.Printf("%s FAILED found=%d: %s\n", line, len(r.problems), first)
+		fmt.Printf("  kept: %s (history, logs, data); again: go run . -tier %s -size %s -seed %d -for %s", r.Dir, t.letter, r.Size, r.Seed, r.For)
+		if len(r.Kinds) > 0 {
+			fmt.Printf(" -kinds '%s'", strings.Join(r.Kinds, ","))
+		}
+		fmt.Println()
 	default:
 		fmt.Printf("%s could not run: %v\n  kept: %s\n", line, err, r.Dir)
 	}
