@@ -65,7 +65,7 @@ func (s *Service) evaluate(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.kick:
-			kicked = true
+			kicked = s.gather(ctx)
 		case <-tick.C:
 		}
 		if kicked || time.Since(ruled) >= s.o.Periodic {
@@ -78,6 +78,26 @@ func (s *Service) evaluate(ctx context.Context) {
 			settled = s.settle(ctx, time.Since(started))
 		}
 	}
+}
+
+// gathering is how long more news is waited for before the rules are asked:
+// peers come and go together, and one judgement is enough for all of them.
+const gathering = 20 * time.Millisecond
+
+// gather takes the news that comes within a moment; false when ctx ended.
+func (s *Service) gather(ctx context.Context) bool {
+	t := time.NewTimer(gathering)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case <-s.kick:
+	default:
+	}
+	return true
 }
 
 // settle lowers what held before the start and does not hold any more: what
