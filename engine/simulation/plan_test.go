@@ -60,7 +60,7 @@ func (p plan) faults() int {
 }
 
 // The exchange of facts. hexad's own pace is 500 ms; it costs most of a run, so
-// that only one seed in fifty has it, with three peers at most. The others
+// that only one seed in fifty has it, for ten minutes and with three peers at most. The others
 // exchange more seldom: the limits of the alarms grow by the same time.
 const (
 	ownBeat  = 500 * time.Millisecond
@@ -79,7 +79,7 @@ func newPlan(seed uint64, minutes int) plan {
 	r := rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))
 	p := plan{seed: seed, minutes: minutes, peers: 2 + r.IntN(machines-1), beat: slowBeat}
 	if seed%ownEvery == 0 {
-		p.beat, p.peers = ownBeat, 2+r.IntN(2)
+		p.beat, p.peers, minutes = ownBeat, 2+r.IntN(2), min(minutes, 10)
 	}
 	if r.IntN(4) == 0 {
 		p.distance = time.Duration(1+r.IntN(40)) * time.Millisecond
