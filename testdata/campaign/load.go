@@ -209,6 +209,20 @@ func read(ctx context.Context, a *admin, path string) (string, error) {
 	return "", fmt.Errorf("xConfiguration %s shows %q", path, lines)
 }
 
+// readPrimary is read on a peer that takes saves. A peer that was started again
+// shows its own copy at once, and takes saves when that has caught up: until
+// then what it shows may be older than what others acknowledged.
+func readPrimary(ctx context.Context, a *admin, path string) (string, error) {
+	v, err := a.view(ctx)
+	if err == nil && !v.Writable {
+		err = errors.New("it takes no saves now")
+	}
+	if err != nil {
+		return "", err
+	}
+	return read(ctx, a, path)
+}
+
 // intrude saves where it is refused: on peers that are not the primary. An
 // answer of "saved" from there is counted like any other; what is refused must
 // not appear later (see audit).
@@ -248,7 +262,7 @@ func (l *load) register(ctx context.Context, n int) {
 		h := l.linear.at(n % registers)
 		path := item(h.zone())
 		if r.IntN(3) > 0 { // reads are cheap
-			l.linear.read(n, h, func() (string, error) { return read(ctx, l.here(c), path) })
+			l.linear.read(n, h, func() (string, error) { return readPrimary(ctx, l.here(c), path) })
 			select {
 			case <-ctx.Done():
 			case <-time.After(20 * time.Millisecond):
