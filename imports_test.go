@@ -16,7 +16,8 @@ var homes = map[string][]string{
 	"github.com/miekg/dns":        {"hexad/engine/host"},
 	"github.com/beevik/ntp":       {"hexad/engine/host"},
 	"github.com/spf13/pflag":      {"hexad", "hexad/ui/cli"},
-	"golang.org/x/term":           {"hexad/ui/cli"},
+	"golang.org/x/term":           {"hexad/ui/cli", "hexad/ui/ssh"},
+	"golang.org/x/crypto/ssh":     {"hexad/ui/ssh"},
 	"golang.org/x/crypto/argon2":  {"hexad/ui/signin"},
 	"filippo.io/age":              {"hexad/engine/backup"},
 	"github.com/chromedp":         nil, // tests only

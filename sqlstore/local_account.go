@@ -77,10 +77,13 @@ func (l *Local) PutAccount(ctx context.Context, a Account) error {
 	})
 }
 
-// DeleteAccount deletes an account with its sessions. Errors: NotFound.
+// DeleteAccount deletes an account with its sessions and authorised keys. Errors: NotFound.
 func (l *Local) DeleteAccount(ctx context.Context, name string) error {
 	return l.write(ctx, "delete an account", func(tx *dbsql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE account = ?", name); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM authorized_key WHERE account = ?", name); err != nil {
 			return err
 		}
 		done, err := tx.ExecContext(ctx, "DELETE FROM account WHERE name = ?", name)

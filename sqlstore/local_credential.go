@@ -27,7 +27,36 @@ type HostKey struct {
 	Private   []byte
 }
 
-const serverCredential, hostKeyPrefix = "server", "ssh:"
+const serverCredential, pendingCredential, hostKeyPrefix = "server", "pending", "ssh:"
+
+// PendingKey is a key that a certificate was requested for and that waits for
+// it: the request in PEM, and the key (sealed at rest), which never leaves this peer.
+type PendingKey struct {
+	Request    []byte
+	PrivateKey []byte
+	Made       time.Time
+}
+
+// PendingKey returns the one that waits, an empty one when none does.
+//
+// Errors: Unavailable with ErrKey.
+func (l *Local) PendingKey(ctx context.Context) (PendingKey, error) {
+	found, err := l.credentials(ctx, l.read, "name = ?", pendingCredential)
+	if err != nil || len(found) == 0 {
+		return PendingKey{}, err
+	}
+	return PendingKey{[]byte(found[0].public), found[0].private, found[0].changed}, nil
+}
+
+// PutPendingKey replaces the key that waits; an empty one forgets it.
+func (l *Local) PutPendingKey(ctx context.Context, k PendingKey) error {
+	return l.write(ctx, "store the key of a certificate request", func(tx *dbsql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM credential WHERE name = ?", pendingCredential); err != nil || len(k.PrivateKey) == 0 {
+			return err
+		}
+		return l.putCredential(ctx, tx, pendingCredential, string(k.Request), k.PrivateKey, k.Made)
+	})
+}
 
 func credentialDomain(name string) string { return "credential " + name }
 

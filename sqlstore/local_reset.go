@@ -45,7 +45,8 @@ var keptItems = map[string][]string{
 // everything else, and makes a new node id. The restart that follows starts
 // from the defaults.
 //
-// A certificate and its key are one: both are kept only when keep names both.
+// The keys that may sign in over SSH are deleted: an account is kept with its
+// password alone. A certificate and its key are one: both are kept only when keep names both.
 // Deleted rows are overwritten in the file, so that no secret can be found there.
 //
 // Errors: Invalid (a name outside of the closed list).
@@ -93,7 +94,7 @@ func resetSteps(keep []string) []resetStep {
 		deleteItems(keep),
 	}
 	for _, table := range []string{"reset", "restart_reason", "local_history", "pin", "member", "join_token", "session",
-		"alarm_own", "event", "fact", "decision", "policy_pin", "state"} {
+		"alarm_own", "event", "fact", "decision", "policy_pin", "state", "authorized_key"} {
 		steps = append(steps, resetStep{"DELETE FROM " + table, nil})
 	}
 	accounts := []string{}
@@ -107,6 +108,7 @@ func resetSteps(keep []string) []resetStep {
 	if !kept(KeepServerCertificate) || !kept(KeepPrivateKey) {
 		steps = append(steps, resetStep{"DELETE FROM credential WHERE name = ?", []any{serverCredential}})
 	}
+	steps = append(steps, resetStep{"DELETE FROM credential WHERE name = ?", []any{pendingCredential}})
 	if !kept(KeepHostKeys) {
 		steps = append(steps, resetStep{"DELETE FROM credential WHERE name LIKE ?", []any{hostKeyPrefix + "%"}})
 	}

@@ -13,27 +13,20 @@ import (
 	"github.com/spf13/pflag"
 
 	"hexad/engine"
-	"hexad/ui/command"
 	"hexad/ui/shell"
 )
 
 // DefaultDataDir is where hexad keeps its data unless --data-dir says otherwise.
 const DefaultDataDir = "hexad-data"
 
-// Exit statuses. Source: design 7.
+// Exit statuses of the subcommands.
 const (
-	ExitOK          = 0
-	ExitRefused     = 1
-	ExitUsage       = 2
-	ExitUnreachable = 3
-	ExitDiffers     = 4 // a command that compares found a difference
+	ExitOK          = shell.ExitOK
+	ExitRefused     = shell.ExitRefused
+	ExitUsage       = shell.ExitUsage
+	ExitUnreachable = shell.ExitUnreachable
+	ExitDiffers     = shell.ExitDiffers
 )
-
-// Exits gives each code of a failure its exit status.
-var Exits = map[engine.Code]int{
-	engine.Invalid: ExitRefused, engine.Denied: ExitRefused, engine.NotFound: ExitRefused, engine.Conflict: ExitRefused,
-	engine.Exhausted: ExitRefused, engine.Internal: ExitRefused, engine.Unavailable: ExitUnreachable,
-}
 
 // tool is one run of a subcommand.
 type tool struct {
@@ -97,13 +90,13 @@ func (t *tool) fail(err error) int {
 	}
 	if t.asJSON {
 		t.encode(map[string]any{"error": shell.Failure{Code: e.Code, Message: e.Message, Remedy: e.Remedy, Item: e.Item}})
-		return Exits[e.Code]
+		return shell.Exits[e.Code]
 	}
 	fmt.Fprintln(t.err, "ERROR: "+e.Message)
 	if e.Remedy != "" {
 		fmt.Fprintln(t.err, "Remedy: "+e.Remedy)
 	}
-	return Exits[e.Code]
+	return shell.Exits[e.Code]
 }
 
 // print shows one answer: for people, errors on stderr; for machines, the
@@ -120,7 +113,7 @@ func (t *tool) print(reply shell.Reply) int {
 			fmt.Fprintln(w, line)
 		}
 	}
-	return exitOf(reply)
+	return reply.Exit()
 }
 
 func (t *tool) printJSON(reply shell.Reply) {
@@ -146,19 +139,4 @@ func (t *tool) encode(v any) {
 	if err := e.Encode(v); err != nil {
 		fmt.Fprintln(t.err, "ERROR: the answer cannot be written:", err)
 	}
-}
-
-// exitOf is the exit status of one answer.
-func exitOf(reply shell.Reply) int {
-	if reply.Error != nil {
-		if reply.Error.Usage {
-			return ExitUsage
-		}
-		return Exits[reply.Error.Code]
-	}
-	var result command.Result
-	if err := json.Unmarshal(reply.Result, &result); err == nil && result.Differs {
-		return ExitDiffers
-	}
-	return ExitOK
 }

@@ -160,7 +160,7 @@ func TestUnreachable(t *testing.T) {
 func TestExitsCoverEveryCode(t *testing.T) {
 	t.Parallel()
 	for _, code := range engine.Codes {
-		if cli.Exits[code] == 0 {
+		if shell.Exits[code] == 0 {
 			t.Errorf("no exit status for %q", code)
 		}
 	}

@@ -95,7 +95,7 @@ func (t *tool) send(ctx context.Context, burst []string, w io.Writer) (status in
 			fmt.Fprintf(w, "%s\n\n", strings.Join(reply.Lines, "\n"))
 		}
 		if status == ExitOK {
-			status = exitOf(reply)
+			status = reply.Exit()
 		}
 		closed = closed || reply.Close
 	}
@@ -157,24 +157,12 @@ func typed(ctx context.Context, console *term.Terminal) <-chan string {
 // before pos; when that is nothing new, it lists them.
 func (t *tool) complete(ctx context.Context, line string, pos int, w io.Writer) (string, int, bool) {
 	response, err := t.client().Do(ctx, shell.Request{Complete: &shell.Completion{Line: line, Pos: pos}})
-	if err != nil || len(response.Candidates) == 0 {
+	if err != nil {
 		return line, pos, true
 	}
-	start := strings.LastIndexAny(line[:pos], " \t") + 1
-	word, common := line[start:pos], commonPrefix(response.Candidates)
-	if len(common) <= len(word) && len(response.Candidates) > 1 {
-		fmt.Fprintf(w, "%s\n", strings.Join(response.Candidates, "  "))
-		return line, pos, true
+	expanded, at, offer := shell.Expand(line, pos, response.Candidates)
+	if len(offer) > 0 {
+		fmt.Fprintf(w, "%s\n", strings.Join(offer, "  "))
 	}
-	return line[:start] + common + line[pos:], start + len(common), true
-}
-
-func commonPrefix(words []string) string {
-	prefix := words[0]
-	for _, w := range words[1:] {
-		for !strings.HasPrefix(strings.ToLower(w), strings.ToLower(prefix)) {
-			prefix = prefix[:len(prefix)-1]
-		}
-	}
-	return prefix
+	return expanded, at, true
 }

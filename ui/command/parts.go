@@ -124,6 +124,7 @@ type Parts struct {
 	Journal       Journal
 	Policies      *policy.Lifecycle
 	Roster        Roster
+	SSH           SSH
 	Gate          Gate // nil: nothing is held up
 	Audit         func(context.Context, Audited)
 }

@@ -41,6 +41,9 @@ func (t *Table) elements() []element {
 			element{"Time", engine.Text{EN: "This system's time", JA: "このシステムの時刻"}, t.time},
 			element{"Options", engine.Text{EN: "Option keys of this system", JA: "このシステムのオプションキー"}, t.options})
 	}
+	if t.parts.SSH != nil {
+		out = append(out, element{"SSH", engine.Text{EN: "The shell over SSH: its host key, and who is signed in", JA: "SSH シェル: ホストキーとサインイン中のセッション"}, t.ssh})
+	}
 	slices.SortFunc(out, func(a, b element) int { return cmp.Compare(a.name, b.name) })
 	return out
 }

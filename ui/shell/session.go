@@ -35,12 +35,16 @@ type Answer struct {
 type Session struct {
 	commands Commands
 	by       command.By
+	exit     int // of the first line of Serve that failed
 }
 
 // NewSession starts a conversation with somebody who is authenticated already.
 func NewSession(commands Commands, by command.By) *Session {
 	return &Session{commands: commands, by: by}
 }
+
+// Exit is the exit status of what Serve answered: that of the first line that failed.
+func (s *Session) Exit() int { return s.exit }
 
 // Answer answers one line.
 func (s *Session) Answer(ctx context.Context, line string) Answer {

@@ -11,7 +11,7 @@ import (
 
 // Serve holds the conversation over a stream of lines until the other side
 // ends it, says exit, or ctx ends; then rw is closed when it can be. The
-// prompt is written before each line that is waited for.
+// prompt is written before each line that is waited for, unless it is empty.
 func (s *Session) Serve(ctx context.Context, rw io.ReadWriter, prompt string) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -20,8 +20,10 @@ func (s *Session) Serve(ctx context.Context, rw io.ReadWriter, prompt string) er
 	}
 	lines, failed := Read(ctx, rw)
 	for {
-		if _, err := io.WriteString(rw, prompt); err != nil {
-			return nil // the other side is gone
+		if prompt != "" {
+			if _, err := io.WriteString(rw, prompt); err != nil {
+				return nil // the other side is gone
+			}
 		}
 		select {
 		case line, ok := <-lines:
@@ -43,8 +45,11 @@ func (s *Session) converse(ctx context.Context, w io.Writer, line string, lines 
 		var burst []string
 		burst, line, more = Gather(line, lines)
 		for _, a := range s.Answers(ctx, burst) {
+			if s.exit == ExitOK {
+				s.exit = a.Exit()
+			}
 			if len(a.Lines) > 0 {
-				if _, err := io.WriteString(w, strings.Join(a.Lines, "\r\n")+"\r\n\r\n"); err != nil {
+				if _, err := io.WriteString(w, strings.Join(a.Lines, "\n")+"\n\n"); err != nil {
 					return true
 				}
 			}

@@ -1,0 +1,288 @@
+package ssh_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	xssh "golang.org/x/crypto/ssh"
+
+	"hexad/ui/command"
+	"hexad/ui/shell"
+	"hexad/ui/ssh"
+)
+
+func TestWhoMaySignIn(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	_, to := running(t, s)
+	known, _ := s.newKey(t, "admin")
+	stranger, _ := newSystem(t).newKey(t, "admin")
+	for i, tt := range []struct {
+		name, user string
+		how        []xssh.AuthMethod
+		want       bool
+	}{
+		{"password", "admin", []xssh.AuthMethod{xssh.Password(password)}, true},
+		{"root by password", "root", []xssh.AuthMethod{xssh.Password("root's " + password)}, true},
+		{"another's password", "root", []xssh.AuthMethod{xssh.Password(password)}, false},
+		{"wrong password", "admin", []xssh.AuthMethod{xssh.Password("guess")}, false},
+		{"empty password", "admin", []xssh.AuthMethod{xssh.Password("")}, false},
+		{"very long password", "admin", []xssh.AuthMethod{xssh.Password(strings.Repeat("x", 100_000))}, false},
+		{"no such account", "nobody", []xssh.AuthMethod{xssh.Password(password)}, false},
+		{"nothing", "admin", nil, false},
+		{"key", "admin", []xssh.AuthMethod{xssh.PublicKeys(known)}, true},
+		{"another's key", "root", []xssh.AuthMethod{xssh.PublicKeys(known)}, false},
+		{"unknown key", "admin", []xssh.AuthMethod{xssh.PublicKeys(stranger)}, false},
+		{"unknown key, then password", "admin", []xssh.AuthMethod{xssh.PublicKeys(stranger), xssh.Password(password)}, true},
+		{"keyboard-interactive", "admin", []xssh.AuthMethod{xssh.KeyboardInteractive(func(string, string, []string, []bool) ([]string, error) {
+			return []string{password}, nil
+		})}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := dial(fmt.Sprintf("127.0.120.%d", 10+i), to, client(tt.user, tt.how...))
+			if (err == nil) != tt.want {
+				t.Fatalf("sign in: %v, want success %v", err, tt.want)
+			}
+			if err == nil {
+				defer c.Close()
+				out, _, _ := run(t, c, `xCommand SSHKeyAdd Key: "k"`)
+				if !strings.Contains(out, tt.user+" via ssh") {
+					t.Errorf("the command ran as somebody else: %s", out)
+				}
+			}
+		})
+	}
+	await(t, "the end of a session is told", func() bool { return s.told("Admin Session Finish: admin") })
+	for _, want := range []string{"Admin Session Start: admin: password", "Admin Session Start: admin: key SHA256:", "Admin Session Login Failure: admin: wrong account or password", "Login Failure: nobody"} {
+		if !s.told(want) {
+			t.Errorf("not told: %s, in %v", want, s.events)
+		}
+	}
+}
+
+// Who guesses waits, with the face's other connections too, and is told so;
+// elsewhere the password is still taken.
+func TestGuessesAreSlowedDown(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	_, to := running(t, s)
+	var banner bytes.Buffer
+	guess := client("admin", xssh.RetryableAuthMethod(xssh.PasswordCallback(func() (string, error) { return "guess", nil }), 10))
+	guess.BannerCallback = func(m string) error { banner.WriteString(m); return nil }
+	for range 3 {
+		if c, err := dial("127.0.120.40", to, guess); err == nil {
+			c.Close()
+			t.Fatal("a guess was taken")
+		}
+	}
+	if _, err := dial("127.0.120.40", to, client("admin", xssh.Password(password))); err == nil {
+		t.Error("after nine guesses in a row the password is taken at once")
+	}
+	if !strings.Contains(banner.String(), "Too many wrong passwords. Wait") {
+		t.Errorf("nobody said to wait: %q", banner.String())
+	}
+	c, err := dial("127.0.120.41", to, client("admin", xssh.Password(password)))
+	if err != nil {
+		t.Fatalf("from elsewhere: %v", err)
+	}
+	c.Close()
+}
+
+func TestOneCommand(t *testing.T) {
+	t.Parallel()
+	_, to := running(t, newSystem(t))
+	c := signedIn(t, to)
+	for _, tt := range []struct {
+		line, stdout, stderr string
+		status               int
+	}{
+		{"xStatus SSH", "*s SSH:\n  Status: Active\n", "", shell.ExitOK},
+		{"xstatus ssh HostKey Fingerprint", "SHA256:abc", "", shell.ExitOK},
+		{"xStatus SSH\nxStatus SSH\n", "*s/end\nOK\n*s SSH:", "", shell.ExitOK},
+		{"xCommand ?", "SSHKeyAdd", "", shell.ExitOK},
+		{"yStatus", "", "did you mean xStatus?", shell.ExitUsage},
+		{`xCommand SSHKeyDelete Fingerprint: "x"`, "", "ERROR: the account admin has no key x", shell.ExitRefused},
+		{`xCommand SSHKeyAdd Key: "away"`, "", "ERROR: the database is away", shell.ExitUnreachable},
+		{"yStatus\nxStatus SSH", "OK\n", "did you mean", shell.ExitUsage},
+		{"", "", "", shell.ExitOK},
+		{"sh -c id", "", "ERROR: ", shell.ExitUsage},
+		{"xStatus SSH; id", "", "ERROR: ", shell.ExitUsage},
+		{"\x00\x1b[2J", "", "ERROR: ", shell.ExitUsage},
+		{strings.Repeat("x", command.MaxLine+1), "", "is the most", shell.ExitUsage},
+	} {
+		out, errs, status := run(t, c, tt.line)
+		if status != tt.status || !strings.Contains(out, tt.stdout) || !strings.Contains(errs, tt.stderr) || tt.stderr == "" && errs != "" || tt.stdout == "" && out != "" {
+			t.Errorf("%.40q: status %d, stdout %q, stderr %q; want %d, %q, %q", tt.line, status, out, errs, tt.status, tt.stdout, tt.stderr)
+		}
+		if strings.Contains(out+errs, ">") {
+			t.Errorf("%.40q: there is a prompt: %q", tt.line, out)
+		}
+	}
+}
+
+// Lines of a pipe are answered without a prompt; the status is that of the
+// first one that failed.
+func TestLinesOfAPipe(t *testing.T) {
+	t.Parallel()
+	_, to := running(t, newSystem(t))
+	c := signedIn(t, to)
+	session, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	var out bytes.Buffer
+	session.Stdout = &out
+	session.Stdin = strings.NewReader("xStatus SSH Status\n\n# a comment\nxCommand SSHKeyDelete Fingerprint: \"x\"\nyStatus\nexit\nxCommand SSHKeyAdd Key: \"never\"\n")
+	if err := session.Shell(); err != nil {
+		t.Fatal(err)
+	}
+	err = session.Wait()
+	if e, ok := err.(*xssh.ExitError); !ok || e.ExitStatus() != shell.ExitRefused {
+		t.Errorf("it ended with %v, want status %d", err, shell.ExitRefused)
+	}
+	text := out.String()
+	if !strings.Contains(text, "Status: Active\n") || !strings.Contains(text, "has no key x") || !strings.Contains(text, "Bye!") ||
+		strings.ContainsAny(text, "\r\x1b") || strings.Contains(text, "never") {
+		t.Errorf("answers %q", text)
+	}
+}
+
+// Nothing but the shell is to be had, and asking for it again and again ends
+// the connection.
+func TestNothingElse(t *testing.T) {
+	t.Parallel()
+	_, to := running(t, newSystem(t))
+	c := signedIn(t, to)
+	if conn, err := c.Dial("tcp", to); err == nil {
+		conn.Close()
+		t.Error("a connection was forwarded")
+	}
+	if l, err := c.Listen("tcp", "127.0.120.9:0"); err == nil {
+		l.Close()
+		t.Error("a port was forwarded")
+	}
+	if l, err := c.ListenUnix("/tmp/hexad-test.sock"); err == nil {
+		l.Close()
+		t.Error("a socket was forwarded")
+	}
+	if _, _, err := c.OpenChannel("x11", nil); err == nil {
+		t.Error("X11 was forwarded")
+	}
+	session, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	if err := session.Setenv("LANG", "ja_JP.UTF-8"); err == nil {
+		t.Error("an environment was taken")
+	}
+	if err := session.RequestSubsystem("sftp"); err == nil {
+		t.Error("there is an sftp")
+	}
+	for _, kind := range []string{"auth-agent-req@openssh.com", "x11-req"} {
+		if ok, err := session.SendRequest(kind, true, nil); ok || err != nil {
+			t.Errorf("%s: %v, %v", kind, ok, err)
+		}
+	}
+	if out, _, status := run(t, c, "xStatus SSH"); status != 0 || out == "" {
+		t.Errorf("after all that the shell does not answer: status %d", status)
+	}
+	refused := 0
+	for ; refused < 1000; refused++ {
+		if _, _, err := c.OpenChannel("direct-tcpip", nil); err == nil {
+			t.Fatal("a channel was opened")
+		} else if _, ok := err.(*xssh.OpenChannelError); !ok {
+			break
+		}
+	}
+	if refused < 10 || refused > 100 {
+		t.Errorf("the connection ended after %d refusals", refused)
+	}
+}
+
+// A session ends with what it was begun with: the password, the role, the key.
+func TestSessionEndsWithItsAccount(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	server, to := running(t, s)
+	key, fingerprint := s.newKey(t, "admin")
+	for _, tt := range []struct {
+		name   string
+		how    xssh.AuthMethod
+		change func()
+	}{
+		{"role", xssh.Password(password), func() { s.role = command.Auditor }},
+		{"password", xssh.Password(password), func() { s.hashes["admin"] = hashOf("another") }},
+		{"key", xssh.PublicKeys(key), func() { delete(s.keys, "admin "+fingerprint) }},
+	} {
+		c, err := dial("127.0.0.1", to, client("admin", tt.how))
+		if err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		if _, _, status := run(t, c, "xStatus SSH"); status != 0 {
+			t.Errorf("%s: before: status %d", tt.name, status)
+		}
+		await(t, "the session is counted", func() bool { return len(server.Sessions()) == 1 })
+		s.mu.Lock()
+		tt.change()
+		s.mu.Unlock()
+		if out, errs, status := run(t, c, `xCommand SSHKeyAdd Key: "k"`); status != shell.ExitRefused || out != "" || !strings.Contains(errs, "sign in again") {
+			t.Errorf("%s: after: status %d, %q, %q", tt.name, status, out, errs)
+		}
+		server.Recheck(t.Context())
+		ended := make(chan struct{})
+		go func() { _ = c.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: the session goes on", tt.name)
+		}
+		c.Close()
+		await(t, "the session is gone", func() bool { return len(server.Sessions()) == 0 })
+	}
+}
+
+// A peer that ends finishes what it carries out.
+func TestEndFinishesWhatRuns(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.gate = make(chan struct{})
+	server, err := ssh.New(s.options(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	c := signedIn(t, server.Addr().String())
+	answer := make(chan string, 1)
+	go func() {
+		out, errs, _ := run(t, c, `xCommand SSHKeyAdd Key: "k"`)
+		answer <- out + errs
+	}()
+	<-s.began
+	stop()
+	await(t, "nobody new is let in", func() bool {
+		conn, err := net.DialTimeout("tcp", server.Addr().String(), time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	close(s.gate)
+	if text := <-answer; !strings.Contains(text, "OK") {
+		t.Errorf("the answer was cut off: %q", text)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
+	}
+}
