@@ -69,7 +69,7 @@ campaign-cut: ## two minutes of it, which make test runs
 campaign-bugs: ## deliberate bugs, each of which the campaign must find
 	cd testdata/campaign && $(GO) run . -bugs $(CAMPAIGN)
 
-bench: build ## saves beside stock rqlited, decisions beside OPA and Starlark, each in one run (BENCH= its flags)
+bench: build ## hexad beside stock rqlited and etcd, decisions beside OPA and Starlark, each in one run (BENCH= its flags)
 	@command -v $${CC:-gcc} >/dev/null || { echo "stock rqlited needs a C compiler: install gcc"; exit 1; }
 	cd testdata/bench && $(GO) run . -hexad ../../$(BIN) $(BENCH)
 	cd testdata/bench-policy && $(GO) run .

@@ -92,30 +92,36 @@ func (c *copies) most() (int64, error) {
 	return out, nil
 }
 
-// await waits until every copy has want and returns when that was.
 func (c *copies) await(ctx context.Context, want int64) (time.Time, error) {
-	end := time.Now().Add(10 * time.Second)
-	for {
-		missing := 0
+	return awaitAll(ctx, func() (missing int, err error) {
 		for _, one := range c.list {
 			if one.value >= want {
 				continue
 			}
 			if one.changed() {
 				if err := one.read(); err != nil {
-					return time.Time{}, err
+					return 0, err
 				}
 			}
 			if one.value < want {
 				missing++
 			}
 		}
+		return missing, nil
+	})
+}
+
+// awaitAll looks again and again until nothing is missing.
+func awaitAll(ctx context.Context, look func() (missing int, err error)) (time.Time, error) {
+	end := time.Now().Add(10 * time.Second)
+	for {
+		missing, err := look()
 		now := time.Now()
-		if missing == 0 {
-			return now, nil
+		if err != nil || missing == 0 {
+			return now, err
 		}
 		if now.After(end) || ctx.Err() != nil {
-			return now, fmt.Errorf("%d copies do not have change %d", missing, want)
+			return now, fmt.Errorf("%d nodes do not have a change", missing)
 		}
 		time.Sleep(poll)
 	}

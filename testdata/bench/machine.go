@@ -76,8 +76,25 @@ func (m *machine) memory() string {
 // cpu is the time that the processes with these parents and all below them
 // have used, in ticks of 10 ms.
 func cpu(roots ...int) time.Duration {
-	below := map[int][]int{}
-	used := map[int]int64{}
+	below, used := processes()
+	var sum int64
+	for len(roots) > 0 {
+		pid := roots[0]
+		roots = append(roots[1:], below[pid]...)
+		sum += used[pid]
+	}
+	return time.Duration(sum) * 10 * time.Millisecond
+}
+
+// children are the processes below each.
+func children() map[int][]int {
+	below, _ := processes()
+	return below
+}
+
+// processes are all that run: those below each, and the ticks that it has used.
+func processes() (below map[int][]int, used map[int]int64) {
+	below, used = map[int][]int{}, map[int]int64{}
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -99,11 +116,5 @@ func cpu(roots ...int) time.Duration {
 		below[parent] = append(below[parent], pid)
 		used[pid] = user + system
 	}
-	var sum int64
-	for len(roots) > 0 {
-		pid := roots[0]
-		roots = append(roots[1:], below[pid]...)
-		sum += used[pid]
-	}
-	return time.Duration(sum) * 10 * time.Millisecond
+	return below, used
 }

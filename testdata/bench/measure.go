@@ -15,6 +15,7 @@ type run struct {
 	dir     string
 	machine *machine
 	rows    []row
+	started int // groups so far
 
 	repeated []string // the runs that failed and were repeated
 }
@@ -29,7 +30,7 @@ type row struct {
 
 func (b *run) add(question, unit string, less bool, system string, value float64) {
 	for i := range b.rows {
-		if b.rows[i].question == question {
+		if b.rows[i].question == question && b.rows[i].unit == unit {
 			b.rows[i].values[system] = append(b.rows[i].values[system], value)
 			return
 		}
@@ -37,38 +38,78 @@ func (b *run) add(question, unit string, less bool, system string, value float64
 	b.rows = append(b.rows, row{question: question, unit: unit, less: less, values: map[string][]float64{system: {value}}})
 }
 
-// size measures clusters of so many peers: both run all the time, one of them
-// is asked.
-func (b *run) size(ctx context.Context, peers int) error {
-	h, err := startHexad(ctx, b.o, filepath.Join(b.dir, fmt.Sprintf("hexad%d", peers)), peers)
-	if err != nil {
-		return err
-	}
-	defer h.stop()
-	r, err := startRqlited(ctx, b.o, filepath.Join(b.dir, fmt.Sprintf("rqlited%d", peers)), peers)
-	if err != nil {
-		return err
-	}
-	defer r.stop()
-	systems := []system{h, r}
-	for n := range b.o.runs + 1 { // the first warms up
+// groups starts a group of so many nodes of each system, and returns what ends
+// them. All run all the time; one of them is asked.
+func (b *run) groups(ctx context.Context, peers int) (systems []system, stop func(), err error) {
+	b.started++
+	dir := func(name string) string { return filepath.Join(b.dir, fmt.Sprintf("%s-%d", name, b.started)) }
+	stop = func() {
 		for _, s := range systems {
-			if b.o.only != "saves" {
-				if err := b.again(ctx, s, func() error { return b.visible(ctx, s, peers, n > 0) }); err != nil {
-					return fmt.Errorf("%s, %d peers: %w", s.name(), peers, err)
-				}
-			}
-			if b.o.only == "visible" || peers != 3 {
-				continue
-			}
-			for _, w := range []int{1, writers} {
-				if err := b.again(ctx, s, func() error { return b.saves(ctx, s, w, n > 0) }); err != nil {
-					return fmt.Errorf("%s, %d writers: %w", s.name(), w, err)
-				}
+			s.stop()
+		}
+	}
+	start := []func() (system, error){
+		func() (system, error) { return startHexad(ctx, b.o, dir("hexad"), peers) },
+		func() (system, error) { return startRqlited(ctx, b.o, dir("rqlited"), peers) },
+		func() (system, error) { return startEtcd(ctx, b.o.etcd, dir("etcd"), peers) },
+	}
+	if b.o.etcd == "" {
+		start = start[:2]
+	}
+	for _, f := range start {
+		s, err := f()
+		if err != nil {
+			stop()
+			return nil, nil, err
+		}
+		systems = append(systems, s)
+	}
+	return systems, stop, nil
+}
+
+// inTurn asks each system once for each run, after one run to warm up.
+func (b *run) inTurn(ctx context.Context, systems []system, measure func(s system, count bool) error) error {
+	for n := range b.o.runs + 1 {
+		for _, s := range systems {
+			if err := b.again(ctx, s, func() error { return measure(s, n > 0) }); err != nil {
+				return fmt.Errorf("%s: %w", s.name(), err)
 			}
 		}
 	}
 	return nil
+}
+
+func (b *run) visibleParts(ctx context.Context) error {
+	for _, peers := range []int{3, 6} {
+		systems, stop, err := b.groups(ctx, peers)
+		if err != nil {
+			return err
+		}
+		err = b.inTurn(ctx, systems, func(s system, count bool) error {
+			return b.visible(ctx, s, fmt.Sprintf("%d peers", peers), 0, count)
+		})
+		stop()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *run) savesPart(ctx context.Context) error {
+	systems, stop, err := b.groups(ctx, 3)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return b.inTurn(ctx, systems, func(s system, count bool) error {
+		for _, w := range []int{1, 8, writers} {
+			if err := b.saves(ctx, s, w, count); err != nil {
+				return fmt.Errorf("%d writers: %w", w, err)
+			}
+		}
+		return nil
+	})
 }
 
 // again repeats a run that failed: on a starved machine a group may lose its
@@ -84,8 +125,9 @@ func (b *run) again(ctx context.Context, s system, measure func() error) error {
 	}
 }
 
-// visible saves one after the other, with a pause, and waits for each on all peers.
-func (b *run) visible(ctx context.Context, s system, peers int, count bool) error {
+// visible saves one after the other, with a pause, and waits for each on all
+// nodes; a round trip that is not 0 is what the times are divided by, too.
+func (b *run) visible(ctx context.Context, s system, where string, trip time.Duration, count bool) error {
 	saves := b.o.saves
 	if count {
 		b.machine.quiet()
@@ -100,7 +142,7 @@ func (b *run) visible(ctx context.Context, s system, peers int, count bool) erro
 	if err := save(ctx); err != nil {
 		return err
 	}
-	c, err := openCopies(s.files(), s.mark(0))
+	c, err := s.view(0)
 	if err != nil {
 		return err
 	}
@@ -134,10 +176,15 @@ func (b *run) visible(ctx context.Context, s system, peers int, count bool) erro
 		return nil
 	}
 	used := cpu(s.roots()...) - before
-	at := func(what string) string { return fmt.Sprintf("%d peers, %s", peers, what) }
+	at := func(what string) string { return where + ", " + what }
 	b.add(at("acknowledged, p50"), "ms", true, s.name(), ms(percentile(acknowledged, 50)))
+	b.add(at("acknowledged, p99"), "ms", true, s.name(), ms(percentile(acknowledged, 99)))
 	b.add(at("visible on all, p50"), "ms", true, s.name(), ms(percentile(all, 50)))
 	b.add(at("visible on all, p99"), "ms", true, s.name(), ms(percentile(all, 99)))
+	if trip > 0 {
+		b.add(at("visible on all, p50"), "trips", true, s.name(), ms(percentile(all, 50))/ms(trip))
+		return nil
+	}
 	b.add(at("CPU a save, with the pauses"), "ms", true, s.name(), ms(used)/float64(saves))
 	return nil
 }

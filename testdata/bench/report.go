@@ -6,21 +6,31 @@ import (
 	"slices"
 )
 
-// report prints the medians with the least and the most, and what hexad needs
-// of rqlited's.
+// columns are the systems of the table; what hexad needs of each other's comes
+// behind them.
+var columns = []string{"hexad", "rqlited", "etcd"}
+
+// report prints the medians with the least and the most.
 func (b *run) report(w io.Writer) {
 	fmt.Fprintf(w, "idle before the runs: %s; %d runs each, median (least – most)\n", b.machine.seen(), b.o.runs)
-	fmt.Fprintf(w, "| %-42s | %-26s | %-26s | %-13s |\n|%s|%s|%s|%s|\n", "", "hexad", "rqlited", "hexad/rqlited",
-		dashes(44), dashes(28), dashes(28), dashes(15))
-	defer func() {
-		for _, text := range b.repeated {
-			fmt.Fprintln(w, "repeated:", text)
-		}
-	}()
+	fmt.Fprintf(w, "| %-48s | %-26s | %-26s | %-26s | %-13s | %-10s |\n|%s|%s|%s|%s|%s|%s|\n", "", columns[0], columns[1], columns[2],
+		"hexad/rqlited", "hexad/etcd", dashes(50), dashes(28), dashes(28), dashes(28), dashes(15), dashes(12))
 	for _, r := range b.rows {
-		h, q := median(r.values["hexad"]), median(r.values["rqlited"])
-		fmt.Fprintf(w, "| %-42s | %-26s | %-26s | %-13s |\n", r.question, spread(r.values["hexad"], r.unit), spread(r.values["rqlited"], r.unit), fmt.Sprintf("%.2f", h/q))
+		fmt.Fprintf(w, "| %-48s | %-26s | %-26s | %-26s | %-13s | %-10s |\n", r.question, spread(r.values[columns[0]], r.unit),
+			spread(r.values[columns[1]], r.unit), spread(r.values[columns[2]], r.unit), r.ratio(columns[1]), r.ratio(columns[2]))
 	}
+	for _, text := range b.repeated {
+		fmt.Fprintln(w, "repeated:", text)
+	}
+}
+
+// ratio is hexad's median over the other's.
+func (r row) ratio(other string) string {
+	h, o := median(r.values[columns[0]]), median(r.values[other])
+	if h == 0 || o == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", h/o)
 }
 
 func (m *machine) seen() string {
@@ -43,15 +53,18 @@ func median(list []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
+// digits is how many there are behind the point, by unit.
+var digits = map[string]int{"ms": 2, "s": 2, "MB": 1, "MiB": 1, "trips": 2, "kB": 0}
+
 func spread(list []float64, unit string) string {
 	if len(list) == 0 {
-		return "-"
+		return "–"
 	}
-	digits := 2
-	if unit == "/s" {
-		digits = 0
+	d := digits[unit]
+	if len(list) == 1 {
+		return fmt.Sprintf("%.*f %s", d, list[0], unit)
 	}
-	return fmt.Sprintf("%.*f %s (%.*f – %.*f)", digits, median(list), unit, digits, slices.Min(list), digits, slices.Max(list))
+	return fmt.Sprintf("%.*f %s (%.*f – %.*f)", d, median(list), unit, d, slices.Min(list), d, slices.Max(list))
 }
 
 func dashes(n int) string {
