@@ -157,7 +157,7 @@ func (q *asking) ask(input any) {
 	for i, s := range chain {
 		run.last = i == len(chain)-1
 		if i > 0 {
-			if run.at = time.Now(); run.at.After(run.end) {
+			if run.at = time.Now(); run.at.After(run.end) && !run.grace(i) {
 				q.skipRest(chain[i:])
 				break
 			}
@@ -165,6 +165,7 @@ func (q *asking) ask(input any) {
 		if run.one(s) {
 			break
 		}
+		run.spent += run.st.b.used()
 	}
 	st = run.st
 	q.report()
@@ -251,7 +252,19 @@ type running struct {
 	input any
 	at    time.Time // when the script at hand began
 	end   time.Time // of the chain
+	spent int       // instructions of the scripts before
+	grant int       // how often the end was put off
 	last  bool      // nothing stands behind the script at hand
+}
+
+// grace puts the end of a chain off that the machine had no time for.
+func (q *running) grace(ran int) bool {
+	if q.grant >= graceMost || q.spent >= ran*q.h.limits.Instructions/10 {
+		return false
+	}
+	q.grant++
+	q.end = q.at.Add(q.h.limits.Chain)
+	return true
 }
 
 // one gives one script its turn and tells whether the chain ends with it.
