@@ -31,7 +31,7 @@ func diskFaults() []kind {
 			s.heal(func() error { return p.groups.set("blkio", "blkio.throttle.write_iops_device", device+" 0") })
 			return p.groups.set("blkio", "blkio.throttle.write_iops_device", device+" 20")
 		}},
-		{name: "disk read-only", least: 500 * time.Millisecond, most: 2 * time.Second, inject: func(s *scene) error {
+		{name: "disk read-only", least: 500 * time.Millisecond, most: 2 * time.Second, long: true, inject: func(s *scene) error {
 			n := s.one()
 			s.aim("%d", n)
 			p := s.peer(n)
