@@ -41,7 +41,11 @@ func storage(ctx context.Context, r *Run) error {
 		r.Say("lost", t.lost.Load())
 		r.Say("database_alarms", t.alarmed.Load())
 	}()
-	for _, part := range storageParts[r.Size] {
+	parts := storageParts[r.Size]
+	if slices.Contains(r.Tags, "hexad_nodigest") { // the one part that is about digests
+		parts = []storagePart{{1, digestPart}}
+	}
+	for _, part := range parts {
 		if ctx.Err() != nil || r.Left() <= 0 {
 			break
 		}
@@ -64,10 +68,10 @@ type storagePart struct {
 var storageParts = map[Size][]storagePart{
 	Cut: {{0.4, cutsOf("one", 1, (*recording).recordOne, 30)}, {0.7, singles(8)}, {1, damagePart("files", 1, 6)}},
 	PR: {{0.2, cutsOf("one", 1, (*recording).recordOne, 60)}, {0.4, cutsOf("forced", 2, (*recording).recordForced, 20)},
-		{0.6, singles(40)}, {0.75, damagePart("files", 1, 20)}, {1, disksPart}},
+		{0.55, singles(40)}, {0.7, damagePart("files", 1, 20)}, {0.85, disksPart}, {1, digestPart}},
 	Night: {{0.15, cutsOf("one", 1, (*recording).recordOne, 300)}, {0.25, cutsOf("forced", 2, (*recording).recordForced, 100)},
 		{0.35, cutsOf("three", 3, (*recording).recordThree, 60)}, {0.75, singles(1200)}, {0.83, damagePart("files", 1, 200)},
-		{0.95, damagePart("member", 3, 200)}, {1, disksPart}},
+		{0.95, damagePart("member", 3, 200)}, {0.98, disksPart}, {1, digestPart}},
 }
 
 // cutsOf records count peers and cuts the power at most times.
