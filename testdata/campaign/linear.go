@@ -154,7 +154,7 @@ func (l *linear) check(made map[string]int64, patience time.Duration) (ops int, 
 		ops += len(list)
 		switch porcupine.CheckOperationsTimeout(register, list, patience) {
 		case porcupine.Illegal:
-			broken = append(broken, fmt.Sprintf("history %d of %s (%d operations)", h, item(h.zone()), len(list)))
+			broken = append(broken, fmt.Sprintf("history %d of %s (%d operations)%s", h, item(h.zone()), len(list), explain(list, made)))
 		case porcupine.Unknown:
 			undecided++
 		}
@@ -181,4 +181,23 @@ func settled(list []porcupine.Operation, made map[string]int64) []porcupine.Oper
 		out = append(out, op)
 	}
 	return out
+}
+
+// explain names the first read that shows less than had been acknowledged when
+// it began, "" when there is none.
+func explain(list []porcupine.Operation, made map[string]int64) string {
+	for _, op := range list {
+		if op.Input.(operation).Save {
+			continue
+		}
+		got, ok := made[op.Output.(string)]
+		for _, other := range list {
+			in := other.Input.(operation)
+			if ok && in.Save && other.Return < op.Call && made[in.Value] > got {
+				return fmt.Sprintf(": %s was acknowledged at %v with revision %d; a read begun at %v shows %s, revision %d",
+					in.Value, time.Duration(other.Return), made[in.Value], time.Duration(op.Call), op.Output, got)
+			}
+		}
+	}
+	return ""
 }
