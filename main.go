@@ -136,10 +136,11 @@ func serveOptions(args []string, stdout, stderr io.Writer) (appliance.Options, i
 	flags.StringVar(&o.Size, "size", "medium", "small, medium or large")
 	flags.StringVar(&o.Series, "series", "expressway", "expressway or vcs: the series of the option keys; licences that the series pools may differ between peers")
 	flags.IntVar(&o.HTTPSPort, "https-port", 8443, "web console")
+	flags.IntVar(&o.SSHPort, "ssh-port", 8022, "shell over SSH; 0: none")
 	flags.IntVar(&o.LinkPort, "link-port", 4371, "peer link; equal on all peers")
 	flags.IntVar(&o.DatabasePort, "database-port", 4372, "cluster database; equal on all peers")
 	flags.IntVar(&o.RASPort, "ras-port", 1719, "H.323 RAS between peers, UDP")
-	flags.BoolVar(&standard, "appliance-ports", false, "use port 443 for the console (needs the privilege to)")
+	flags.BoolVar(&standard, "appliance-ports", false, "use port 443 for the console and 22 for SSH (needs the privilege to)")
 	flags.StringVar(&o.AdminPasswordFile, "admin-password-file", "", "first start: read the administrator's password here instead of making one")
 	flags.StringVar(&o.LogFormat, "log-format", "text", "text or json")
 	if err := flags.Parse(args); err != nil {
@@ -152,7 +153,7 @@ func serveOptions(args []string, stdout, stderr io.Writer) (appliance.Options, i
 		return o, fail(stderr, engine.Errorf(engine.Invalid, "unexpected argument %q", flags.Arg(0)), cli.ExitUsage)
 	}
 	if standard {
-		o.HTTPSPort = 443
+		o.HTTPSPort, o.SSHPort = 443, 22
 	}
 	o.Role, o.Release = engine.Role(role), release
 	return o, -1

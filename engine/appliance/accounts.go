@@ -74,18 +74,29 @@ func (a *appliance) setPassword(ctx context.Context, account, password string) e
 type accounts struct{ a *appliance }
 
 func (c accounts) SetPassword(ctx context.Context, actor engine.Actor, account, password string) error {
-	if _, err := c.a.local.Account(ctx, account); err != nil {
+	if _, err := c.a.local.Account(ctx, account); err != nil && (account != superuser || engine.CodeOf(err) != engine.NotFound) {
 		return err
 	}
-	return c.a.setPassword(ctx, account, password)
+	err := c.a.setPassword(ctx, account, password)
+	c.a.accountChanged(ctx)
+	return err
 }
 
-func (c accounts) Account(ctx context.Context, name string) (console.Account, error) {
-	stored, err := c.a.local.Account(ctx, name)
+// Account is an account that may sign in at the console.
+func (c accounts) Account(ctx context.Context, name string) (signin.Account, error) {
+	if name == superuser {
+		return signin.Account{}, engine.Errorf(engine.NotFound, "the account %s signs in over SSH only", name)
+	}
+	return c.a.enabled(ctx, name)
+}
+
+// enabled is an account that may sign in somewhere. Errors: NotFound.
+func (a *appliance) enabled(ctx context.Context, name string) (signin.Account, error) {
+	stored, err := a.local.Account(ctx, name)
 	if err == nil && stored.Disabled {
 		err = engine.Errorf(engine.NotFound, "account %s is disabled", name)
 	}
-	return console.Account{Name: stored.Name, Hash: stored.Hash, Role: command.Role(stored.Role)}, err
+	return signin.Account{Name: stored.Name, Hash: stored.Hash, Role: command.Role(stored.Role)}, err
 }
 
 // Times of a session. Source: reference 5.5, Management Session.

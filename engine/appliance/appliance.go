@@ -26,6 +26,8 @@ import (
 	"hexad/ui/command"
 	"hexad/ui/console"
 	"hexad/ui/shell"
+	"hexad/ui/signin"
+	"hexad/ui/ssh"
 )
 
 // appliance is one running peer.
@@ -68,6 +70,10 @@ type appliance struct {
 	applied   atomic.Uint64 // index of the last change in this copy
 	revision  atomic.Int64  // newest revision whose lines were written
 	storeErr  atomic.Pointer[engine.Error]
+
+	guard        *signin.Guard // of the passwords, at all faces
+	ssh          *ssh.Server   // nil: there is no shell over SSH
+	hostKeyPrint string        // its host key's fingerprint
 
 	mu     sync.Mutex
 	offers map[string]string // address to the key that it showed instead of the pinned one
@@ -290,7 +296,7 @@ func (a *appliance) run(ctx context.Context) error {
 		go func() { wg.Wait(); close(ended) }()
 		return ended
 	}
-	faces := start(ctx, a.shell.Run, a.console.Run)
+	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
 		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run)
 	// The journal outlives the parts, so that their last lines are written.

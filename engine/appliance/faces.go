@@ -15,16 +15,17 @@ import (
 	"hexad/ui/command"
 	"hexad/ui/console"
 	"hexad/ui/shell"
+	"hexad/ui/signin"
 )
 
 // openFaces opens what administrators use: the shell's socket and the console.
 // Both run the one table of commands.
 func (a *appliance) openFaces(ctx context.Context) error {
-	a.audits = newAudit(a)
+	a.audits, a.guard = newAudit(a), signin.NewGuard()
 	a.table = command.New(command.Parts{
 		Cluster: a.cluster, Forcing: a.cluster, Copies: generations{a}, Contents: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: edited{a.config, a}, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
-		Backups: backups{a, new(sync.Mutex)}, Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, Gate: a.gate, Audit: a.audits.add,
+		Backups: backups{a, new(sync.Mutex)}, Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, SSH: sshPart{a}, Gate: a.gate, Audit: a.audits.add,
 	})
 	a.shell = shell.New(a.o.DataDir, a.table, a.log.With("module", "shell"))
 	if err := a.shell.Open(ctx); err != nil {
@@ -35,7 +36,7 @@ func (a *appliance) openFaces(ctx context.Context) error {
 	a.console, err = console.New(console.Options{
 		Certificate: a.serverCertificate, Address: a.o.Address, Port: a.o.HTTPSPort, Release: a.o.Release,
 		Runner: a.table, Cluster: a.cluster, Alarms: a.tracker, Configuration: browser{a}, Events: journal{a}, History: history{a},
-		Diagnostics: diagnostics{a}, Accounts: accounts{a}, Catalogue: kind, Changed: a.changes.next, Ready: a.notReady,
+		Diagnostics: diagnostics{a}, Accounts: accounts{a}, Guard: a.guard, Catalogue: kind, Changed: a.changes.next, Ready: a.notReady,
 		OnSession: a.onSession, Logger: a.log.With("module", "web"),
 	})
 	if err != nil {
@@ -45,6 +46,9 @@ func (a *appliance) openFaces(ctx context.Context) error {
 		return err
 	}
 	a.closers = append(a.closers, a.console.Close)
+	if err := a.openSSH(ctx); err != nil {
+		return err
+	}
 	a.watch = a.newWatch()
 	if err := a.watch.Open(ctx); err != nil {
 		return err

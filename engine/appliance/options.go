@@ -17,6 +17,7 @@ type Options struct {
 	Size              string // small, medium or large
 	Series            string // expressway or vcs: which option keys the cluster pools
 	HTTPSPort         int
+	SSHPort           int // 0: no shell over SSH
 	LinkPort          int // 4371; another value only in tests
 	DatabasePort      int // 4372
 	RASPort           int // UDP 1719

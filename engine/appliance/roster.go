@@ -20,7 +20,7 @@ type roster struct{ a *appliance }
 // are those that mean something else in events and histories.
 var (
 	accountName = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,31}$`)
-	reserved    = []string{"root", engine.System.User, "hexad"}
+	reserved    = []string{superuser, engine.System.User, "hexad"}
 )
 
 func (r roster) List(ctx context.Context) ([]command.Account, error) {
@@ -55,12 +55,13 @@ func (r roster) Add(ctx context.Context, actor engine.Actor, name, password stri
 }
 
 func (r roster) Delete(ctx context.Context, actor engine.Actor, name string) error {
-	if name == administrator || slices.Contains(reserved, name) {
+	if name == administrator || slices.Contains(reserved, name) && name != superuser {
 		return engine.Errorf(engine.Invalid, "the account %q stays", name).With("Account", "delete another one")
 	}
 	err := r.a.local.DeleteAccount(ctx, name)
 	if err == nil {
 		r.a.journal.Emit(event.By(actor, "Account Change", "account "+name+" deleted"))
+		r.a.accountChanged(ctx)
 	}
 	return err
 }

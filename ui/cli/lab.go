@@ -33,8 +33,8 @@ there; without, in a directory that is removed at the end, unless --keep.
 // labClusterName names the lab's cluster.
 const labClusterName = "cluster.lab.example"
 
-// labPorts are the TCP ports of each peer: console, peer link, cluster database.
-var labPorts = []int{8443, 4371, 4372}
+// labPorts are the TCP ports of each peer: console, shell, peer link, cluster database.
+var labPorts = []int{8443, 8022, 4371, 4372}
 
 // lab is a running lab.
 type lab struct {
@@ -204,7 +204,7 @@ func (l *lab) say(format string, args ...any) {
 func (l *lab) announce(took time.Duration) {
 	l.say("")
 	for _, p := range l.peers {
-		l.say("  peer %d  %s  https://%s:8443  hexad exec --data-dir %s 'xStatus Cluster'", p.n, p.address, p.address, p.dir)
+		l.say("  peer %d  %s  https://%s:8443  ssh -p 8022 admin@%s  hexad exec --data-dir %s 'xStatus Cluster'", p.n, p.address, p.address, p.address, p.dir)
 	}
 	l.say("")
 	l.say("The cluster is up after %.1f s. Sign in as admin with the password %s", took.Seconds(), l.password)

@@ -176,10 +176,7 @@ func (c *conversation) converse(ctx context.Context) int {
 		return s.Exit()
 	}
 	o := c.session.server.options
-	name := "hexad"
-	if given := o.Name(); given != "" {
-		name = given
-	}
+	name := promptName(o.Name())
 	c.mu.Lock()
 	c.term = newTerminal(stream{c}, name+"> ", c.size, o.Commands.Complete)
 	t := c.term

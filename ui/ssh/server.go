@@ -30,6 +30,7 @@ const (
 	absoluteTime = 12 * time.Hour
 	runTime      = 2 * time.Minute // one command
 	writeTime    = 30 * time.Second
+	answerTime   = 200 * time.Millisecond
 	noticeTime   = time.Second // for the last words of a session that is ended
 )
 
@@ -210,7 +211,8 @@ func (s *Server) leave(v *session) {
 func (s *Server) Recheck(ctx context.Context) {
 	for _, v := range s.open() {
 		if err := v.current(ctx); err != nil {
-			go v.end("The account was changed: this session ends.")
+			// The answer to whoever made the change here travels first.
+			time.AfterFunc(answerTime, func() { v.end("The account was changed: this session ends.") })
 		}
 	}
 }

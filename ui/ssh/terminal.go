@@ -99,7 +99,15 @@ func (t *terminal) Read(p []byte) (int, error) {
 
 // Write shows text; what would steer the client's terminal is shown as a mark.
 func (t *terminal) Write(p []byte) (int, error) {
-	shown := strings.Map(func(r rune) rune {
+	if _, err := t.Terminal.Write([]byte(harmless(string(p)))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// harmless is text without what would steer a terminal.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n', r == '\t':
 			return r
@@ -109,11 +117,22 @@ func (t *terminal) Write(p []byte) (int, error) {
 			return '\u00b7'
 		}
 		return r
-	}, string(p))
-	if _, err := t.Terminal.Write([]byte(shown)); err != nil {
-		return 0, err
+	}, text)
+}
+
+// maxPrompt is how much of a system's name the prompt shows, in characters.
+const maxPrompt = 32
+
+// promptName is what the prompt calls a system.
+func promptName(name string) string {
+	name = strings.Join(strings.Fields(harmless(name)), " ")
+	if name == "" {
+		return "hexad"
 	}
-	return len(p), nil
+	if runes := []rune(name); len(runes) > maxPrompt {
+		name = string(runes[:maxPrompt])
+	}
+	return name
 }
 
 // keys is what is typed, with Ctrl-C as the keys that do what people expect of
