@@ -34,6 +34,7 @@ const usage = `hexad is a call-control appliance that runs alone or as a cluster
   hexad certificate --data-dir DIR FILE       replace this peer's certificate, or its trust list
   hexad backup --data-dir DIR FILE            make an encrypted backup
   hexad restore --data-dir DIR FILE           check a backup, or restore it
+  hexad snapshot --data-dir DIR FILE          take a system snapshot for support
   hexad sql --data-dir DIR 'SELECT …'         ask the databases
   hexad policy check FILE                     write, test, try and activate rules in Lua
   hexad version
@@ -71,6 +72,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return cli.Backup(ctx, rest, stdin, stdout, stderr)
 	case "restore":
 		return cli.Restore(ctx, rest, stdin, stdout, stderr)
+	case "snapshot":
+		return cli.Snapshot(ctx, rest, stdin, stdout, stderr)
 	case "sql":
 		return cli.SQL(ctx, rest, stdin, stdout, stderr)
 	case "policy":

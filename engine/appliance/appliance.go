@@ -37,39 +37,40 @@ type appliance struct {
 	started time.Time
 	stdout  io.Writer
 
-	local     *sqlstore.Local
-	identity  *identity
-	registry  *config.Registry
-	policies  *policy.Policies
-	lifecycle *policy.Lifecycle
-	releases  *releases
-	journal   *event.Journal
-	resolver  *host.Resolver
-	clock     *host.NTP
-	dns       atomic.Pointer[engine.DNSFacts]
-	trusted   atomic.Pointer[link.Trust]
-	tracker   *alarm.Tracker
-	reactor   *alarm.Reactor
-	directory *directory
-	peers     *peerLink
-	link      *link.Link
-	store     *store
-	config    *config.Service
-	cluster   *cluster.Service
-	answers   http.Handler // of the peer link
-	recovery  http.Handler // to members of any generation
-	watch     *h323.Watch
-	table     *command.Table
-	shell     *shell.Server
-	console   *console.Server
-	lines     event.Lines
-	changes   changes
-	stall     stall
-	space     *space
-	audits    *audit
-	applied   atomic.Uint64 // index of the last change in this copy
-	revision  atomic.Int64  // newest revision whose lines were written
-	storeErr  atomic.Pointer[engine.Error]
+	local       *sqlstore.Local
+	identity    *identity
+	registry    *config.Registry
+	policies    *policy.Policies
+	lifecycle   *policy.Lifecycle
+	releases    *releases
+	journal     *event.Journal
+	resolver    *host.Resolver
+	clock       *host.NTP
+	dns         atomic.Pointer[engine.DNSFacts]
+	trusted     atomic.Pointer[link.Trust]
+	tracker     *alarm.Tracker
+	reactor     *alarm.Reactor
+	directory   *directory
+	peers       *peerLink
+	link        *link.Link
+	store       *store
+	config      *config.Service
+	cluster     *cluster.Service
+	answers     http.Handler // of the peer link
+	recovery    http.Handler // to members of any generation
+	watch       *h323.Watch
+	table       *command.Table
+	shell       *shell.Server
+	console     *console.Server
+	lines       event.Lines
+	changes     changes
+	stall       stall
+	maintenance maintenance
+	space       *space
+	audits      *audit
+	applied     atomic.Uint64 // index of the last change in this copy
+	revision    atomic.Int64  // newest revision whose lines were written
+	storeErr    atomic.Pointer[engine.Error]
 
 	guard        *signin.Guard // of the passwords, at all faces
 	ssh          *ssh.Server   // nil: there is no shell over SSH
@@ -186,6 +187,9 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 	if err := a.firstAccount(ctx); err != nil {
 		return err
 	}
+	if err := a.endMaintenance(ctx); err != nil {
+		return err
+	}
 	a.lines = event.Lines{FQDN: a.fqdn, HostName: a.peerName}
 	return nil
 }
@@ -298,7 +302,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, certificates{a}.watch)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

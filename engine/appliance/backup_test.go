@@ -68,6 +68,15 @@ func beside1(t *testing.T, address string, names ...string) *appliancetest.Peer 
 	return p
 }
 
+// pairAt is a cluster of two at 127.0.121.first and the next.
+func pairAt(t *testing.T, first int) []*appliancetest.Peer {
+	t.Helper()
+	peers := []*appliancetest.Peer{appliancetest.New(t, 1, fmt.Sprintf("127.0.121.%d", first)), appliancetest.New(t, 2, fmt.Sprintf("127.0.121.%d", first+1))}
+	appliancetest.Form(t, peers)
+	return peers
+}
+
+// succeeded waits until another child than before answers.
 func succeeded(t *testing.T, p *appliancetest.Peer, child int) {
 	t.Helper()
 	p.Await("another child answers", 30*time.Second, func() string {
@@ -179,7 +188,7 @@ func TestRestoreRefused(t *testing.T) {
 		t.Errorf("a restore was staged: %v", err)
 	}
 
-	peers := appliancetest.Cluster(t, 121, 2)
+	peers := pairAt(t, 60)
 	if _, err := restore(peers[1], file, true, backupPassphrase); engine.CodeOf(err) != engine.Conflict {
 		t.Errorf("in a cluster: %v", err)
 	}

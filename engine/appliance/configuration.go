@@ -106,6 +106,7 @@ func (a *appliance) configured(ctx context.Context) {
 	if slices.ContainsFunc(changed, func(c engine.Change) bool { return hostItem(c.Path) }) {
 		a.hostConfigured()
 	}
+	a.followMaintenance(ctx)
 	a.cluster.ConfigurationChanged(ctx, changed)
 	a.writeChanges(ctx)
 }

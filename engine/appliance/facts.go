@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	"hexad/engine"
@@ -55,7 +54,7 @@ func (a *appliance) hostFacts() engine.Facts {
 		Address: a.o.Address, Addresses: []string{a.o.Address}, Product: a.o.Series, Role: a.o.Role, Size: a.o.Size, Hardware: "virtual",
 		NICs: 1, ClusterNIC: "single", SystemName: get("SystemUnit Name"), HostName: get("IP DNS Hostname"), Domain: get("IP DNS Domain Name"),
 		Started: a.started.UTC(), NTP: a.clock.Facts(), Keys: a.keys(), Upgraded: haveResetImage(a.o.DataDir),
-		Maintenance: strings.EqualFold(get("SystemUnit Maintenance Mode"), "On"),
+		Maintenance: a.maintenance.Admit() != nil,
 	}
 	if v6 := get("Ethernet 1 IP V6 Address"); v6 != "" {
 		f.Addresses = append(f.Addresses, v6)

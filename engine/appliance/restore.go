@@ -102,10 +102,7 @@ func (r restoring) state() (state, why string) {
 }
 
 func (r restoring) become(state, why string) error {
-	if err := replaceSynced(r.path(restoreState), strings.TrimSpace(state+" "+strings.ReplaceAll(why, "\n", "; "))); err != nil {
-		return err
-	}
-	return fail.Point("restore." + state)
+	return replaceSynced(r.path(restoreState), strings.TrimSpace(state+" "+strings.ReplaceAll(why, "\n", "; ")))
 }
 
 // advance carries a restore on from wherever it was cut off, up to its trial or
@@ -122,22 +119,22 @@ func (r restoring) advance(asked bool) error {
 		var err error
 		switch state {
 		case restoreReady:
-			err = r.become(restoreMoving, "")
+			err = errors.Join(r.become(restoreMoving, ""), fail.Point("restore.moving"))
 		case restoreMoving:
 			if err = r.move(r.o.DataDir, r.path(previousDir)); err == nil {
-				err = r.become(restorePlacing, "")
+				err = errors.Join(r.become(restorePlacing, ""), fail.Point("restore.placing"))
 			}
 		case restorePlacing:
 			if err = r.move(r.path(restoredDir), r.o.DataDir); err == nil {
-				err = r.become(restoreTrial, "")
+				err = errors.Join(r.become(restoreTrial, ""), fail.Point("restore.trial"))
 			}
 		case restoreClearing:
 			if err = r.clear(); err == nil {
-				err = r.become(restoreReturning, why)
+				err = errors.Join(r.become(restoreReturning, why), fail.Point("restore.returning"))
 			}
 		case restoreReturning:
 			if err = r.move(r.path(previousDir), r.o.DataDir); err == nil {
-				err = r.become(restoreFailed, why)
+				err = errors.Join(r.become(restoreFailed, why), fail.Point("restore.failed"))
 			}
 		case restoreFailed:
 			if asked { // its alarm was seen
@@ -182,7 +179,7 @@ func (r restoring) putBack(why string) (bool, error) {
 		why = strings.TrimSpace(string(said))
 	}
 	r.o.Log.Error("the restored system did not start; the previous one is put back", "module", "management", "cause", why)
-	if err := r.become(restoreClearing, why); err != nil {
+	if err := errors.Join(r.become(restoreClearing, why), fail.Point("restore.clearing")); err != nil {
 		return true, err
 	}
 	return true, r.advance(false)
@@ -248,7 +245,7 @@ func (a *appliance) onTrial(ctx context.Context) error {
 		if e := a.storeErr.Load(); e != nil {
 			return fmt.Errorf("the restored cluster database cannot be used: %w", e)
 		}
-		if err := r.become(restoreKept, ""); err != nil {
+		if err := errors.Join(r.become(restoreKept, ""), fail.Point("restore.kept")); err != nil {
 			return err
 		}
 		a.journal.Emit(event.Named("management", "Completed System Restore", fmt.Sprintf("revision %d", a.config.Current().Revision)))

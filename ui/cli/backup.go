@@ -15,7 +15,6 @@ import (
 	"golang.org/x/term"
 
 	"hexad/engine/backup"
-	"hexad/ui/command"
 	"hexad/ui/shell"
 )
 
@@ -61,22 +60,58 @@ func Backup(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	if reply.Error != nil {
 		return t.print(reply)
 	}
+	return t.keep(reply, t.flags.Arg(0))
+}
+
+// keep writes the file of an answer to path, or into it when it is a directory.
+func (t *tool) keep(reply shell.Reply, path string) int {
 	var result struct {
-		Data command.Backup `json:"data"`
+		Data struct {
+			Name string `json:"name"`
+			File []byte `json:"file"`
+		} `json:"data"`
 	}
 	if err := json.Unmarshal(reply.Result, &result); err != nil {
 		return t.fail(err)
 	}
-	path := t.flags.Arg(0)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, filepath.Base(result.Data.Name))
 	}
 	if err := writeNew(path, result.Data.File); err != nil {
-		fmt.Fprintln(stderr, "ERROR: the backup cannot be written:", err)
+		fmt.Fprintln(t.err, "ERROR: the file cannot be written:", err)
 		return ExitRefused
 	}
-	fmt.Fprintln(stdout, path)
+	fmt.Fprintln(t.out, path)
 	return ExitOK
+}
+
+const snapshotHelp = `hexad snapshot [--kind status|logs|full] [--data-dir DIR] FILE
+
+Takes a system snapshot for support: status and configuration, the event log,
+and the diagnostic views, without secrets. When FILE is a directory it is
+written to a file in it named after kind, serial number and time.
+
+  hexad snapshot /tmp
+`
+
+// Snapshot is "hexad snapshot".
+func Snapshot(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	t := newTool("snapshot", snapshotHelp, stdin, stdout, stderr)
+	kind := t.flags.String("kind", "full", "status, logs or full")
+	if status, ok := t.parse(args); !ok {
+		return status
+	}
+	if t.flags.NArg() != 1 {
+		return t.usage("name one file or directory; for example: hexad snapshot /tmp")
+	}
+	reply, err := t.ask(ctx, shell.Request{Call: &shell.Call{Name: "SystemSnapshot", Args: map[string]string{"Kind": *kind}}})
+	if err != nil {
+		return t.fail(err)
+	}
+	if reply.Error != nil {
+		return t.print(reply)
+	}
+	return t.keep(reply, t.flags.Arg(0))
 }
 
 // writeNew writes a file that was not there, on disk when it returns.

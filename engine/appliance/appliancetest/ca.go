@@ -101,7 +101,7 @@ func (a *Authority) Certify(p *Peer) {
 	if _, err := p.Call("TrustListSet", a.Root(), nil); err != nil {
 		p.T.Fatalf("%s: %v", p.Name, err)
 	}
-	if _, err := p.Call("ServerCertificateSet", PEM(p.T, a.Pair(p.FQDN(), time.Now().Add(time.Hour))), nil); err != nil {
+	if _, err := p.Call("ServerCertificateSet", PEM(p.T, a.Pair(p.FQDN(), time.Now().AddDate(0, 3, 0))), nil); err != nil {
 		p.T.Fatalf("%s: %v", p.Name, err)
 	}
 }
