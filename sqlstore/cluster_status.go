@@ -35,6 +35,7 @@ type StoreStatus struct {
 	Nonvoters   []string  `json:"nonvoters"`
 	Database    string    `json:"database"` // Active, Synchronizing, Inactive, Failed
 	Caught      bool      `json:"caught"`   // the group has confirmed all that this copy knew when it was opened
+	Behind      bool      `json:"behind"`   // not Caught; or it leads and has not carried out all that was in its log when it began to
 	Cause       string    `json:"cause,omitempty"`
 }
 
@@ -78,7 +79,22 @@ func (c *Cluster) Status() StoreStatus {
 		s.caught.Store(true)
 	}
 	out.Caught = s.caught.Load()
+	out.Behind = !out.Caught || (out.LeaderHere && applied < s.ledFrom(term))
 	return out
+}
+
+// lead is the end of the log of a leader, when it was first seen to lead.
+type lead struct{ term, last uint64 }
+
+// ledFrom is the index up to which a leader of this term must have carried out
+// its log before its copy holds all that was acknowledged before.
+func (s *raftStore) ledFrom(term uint64) uint64 {
+	known := s.led.Load()
+	if known == nil || known.term != term {
+		known = &lead{term, s.raft.LastIndex()}
+		s.led.Store(known)
+	}
+	return known.last
 }
 
 func databaseState(st StoreStatus, applied uint64) string {

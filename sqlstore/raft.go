@@ -57,6 +57,7 @@ type raftStore struct {
 
 	last   uint64      // index of the newest entry when the store was opened
 	caught atomic.Bool // everything up to last is in the database, or was given up by the group
+	led    atomic.Pointer[lead]
 
 	closing chan struct{} // closed when close begins
 	once    sync.Once

@@ -57,7 +57,7 @@ func (s *store) Servers() cluster.Servers {
 	st := s.Status()
 	return cluster.Servers{
 		Leader: st.Leader, LeaderHere: st.LeaderHere, Voters: st.Voters, Nonvoters: st.Nonvoters,
-		Applied: st.Applied, State: st.Database, Err: st.Cause,
+		Applied: st.Applied, State: st.Database, Behind: st.Behind, Err: st.Cause,
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
 	"hexad/engine"
 	"hexad/engine/cluster"
@@ -79,5 +82,42 @@ func TestFactsTravelOnce(t *testing.T) {
 	s.ConfigurationChanged(t.Context(), []engine.Change{{Path: cluster.ItemH323, Value: "Off"}})
 	if changed := ask(said{Version: "a", Known: first.Version}); changed.Facts == nil || changed.Facts.H323 || changed.Version == first.Version {
 		t.Errorf("changed facts did not travel: %+v", changed)
+	}
+}
+
+// A primary that came back does not take edits, and is not read as the truth,
+// before it holds what its leader had when it was last heard.
+func TestAPrimaryCatchesUpFirst(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(s *system) {
+		clustered(s)
+		s.servers = &cluster.Servers{Leader: "n2", Voters: []string{"n1", "n2", "n3"}, Applied: 5, State: "Active"}
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() { stop(); <-done })
+	handler := s.Handler(func(context.Context) (string, string) { return "n2", "192.0.2.2" })
+	tell := func(applied int) string {
+		t.Helper()
+		body := fmt.Sprintf(`{"version":"a","facts":{"node":"n2"},"live":{"node":"n2","store":{"applied":%d}}}`, applied)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/beat", strings.NewReader(body)))
+		if w.Code != http.StatusOK {
+			t.Fatalf("answered %d: %s", w.Code, w.Body)
+		}
+		return s.View(ctx).ReadOnly
+	}
+	const catching = "this system is catching up with the cluster database"
+	if got := s.View(ctx).ReadOnly; got != catching {
+		t.Errorf("before the leader was heard: %q", got)
+	}
+	for deadline := time.Now().Add(10 * time.Second); tell(5) != ""; { // its contacts are made meanwhile
+		if time.Now().After(deadline) {
+			t.Fatalf("level with the leader, and still %q", s.View(ctx).ReadOnly)
+		}
+	}
+	if got := tell(6); got != catching {
+		t.Errorf("one change behind the leader: %q", got)
 	}
 }

@@ -45,6 +45,7 @@ type Servers struct {
 	Nonvoters  []string
 	Applied    uint64
 	State      string // cluster database status: Active, Synchronizing, Inactive, Failed
+	Behind     bool   // the copy may lack what was acknowledged before it was opened, or before it began to lead
 	Err        string // why Failed
 }
 

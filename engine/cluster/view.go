@@ -79,8 +79,25 @@ func (s *Service) readOnly(v engine.ClusterView, servers Servers) string {
 		return "configuration is edited on the primary, " + v.PrimaryAddress
 	case servers.Leader == "":
 		return "too few voters of the cluster database answer"
+	case !s.level(servers):
+		return "this system is catching up with the cluster database"
 	}
 	return ""
+}
+
+// level reports whether this copy has everything that the group had when its
+// leader was last heard: until then a read on a restarted primary could be older
+// than what was acknowledged there.
+func (s *Service) level(servers Servers) bool {
+	if servers.Behind || servers.LeaderHere {
+		return !servers.Behind
+	}
+	p := s.peerOf(servers.Leader)
+	if p == nil {
+		return false
+	}
+	snap := p.snapshot()
+	return !snap.heard.IsZero() && snap.facts.Store.Applied <= servers.Applied
 }
 
 func (s *Service) peerView(index int, address string, this bool, self engine.Facts, agreed engine.Agreed, servers Servers) engine.PeerView {
