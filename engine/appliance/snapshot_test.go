@@ -25,7 +25,7 @@ import (
 func TestSnapshotHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	p := beside1(t, "127.0.121.70", "visible")
-	p.Exec(`xConfiguration SNMP CommunityName: "%s"`, canary)
+	p.Exec(`xConfiguration SNMP V3AuthenticationPassword: "%s"`, canary)
 	p.Exec(`xConfiguration Authentication Password: "%s"`, canary)
 	p.Exec(`xCommand AccountPasswordSet Password: "%s"`, canary+" password")
 	_, err := p.Try(`xCommand AccountPasswordSet Password: "` + canary + `" Nonsense: "` + canary + `"`)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -132,6 +133,9 @@ func (t *Table) addViews(ctx context.Context, s *snapshot) {
 	}
 }
 
+// sealed is a secret as the configuration shows it.
+var sealed = regexp.MustCompile(`\{cipher\}[A-Za-z0-9+/=_-]*`)
+
 // snapshot is an archive that is being made. The first failure stays.
 type snapshot struct {
 	at     time.Time
@@ -157,6 +161,7 @@ func (s *snapshot) add(name string, content []byte) {
 		s.err = engine.Errorf(engine.Exhausted, "the snapshot is larger than %d bytes", maxSnapshot).With("Kind", "take Status and Logs one after the other")
 		return
 	}
+	content = sealed.ReplaceAll(content, []byte("********")) // whoever has this system's key could open them
 	s.files = append(s.files, name)
 	s.err = s.packed.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: 0o600, ModTime: s.at})
 	if s.err == nil {

@@ -28,7 +28,8 @@ const apiPrefix = "/api/v1"
 // are arguments; those of a query are too.
 type alias struct{ method, path, command string }
 
-// aliases are the paths of the policies. Source: reference/policy-api.md section 7.
+// aliases are the paths of backups, certificates and, as reference/policy-api.md
+// section 7 has them, of the policies.
 var aliases = []alias{
 	{"GET", "/policy/status", "PolicyStatus"},
 	{"GET", "/policy/hooks", "PolicyHooks"},
@@ -57,6 +58,14 @@ var aliases = []alias{
 	{"GET", "/policy/waivers", "PolicyWaivers"},
 	{"POST", "/policy/waivers", "PolicyWaive"},
 	{"DELETE", "/policy/waivers/:Id", "PolicyUnwaive"},
+	{"POST", "/backups", "SystemBackup"},
+	{"POST", "/backups/restore", "SystemRestore"},
+	{"POST", "/snapshots", "SystemSnapshot"},
+	{"GET", "/certificates", "CertificateShow"},
+	{"POST", "/certificates/request", "CertificateRequest"},
+	{"DELETE", "/certificates/request", "CertificateRequestDelete"},
+	{"PUT", "/certificates/server", "ServerCertificateSet"},
+	{"PUT", "/certificates/trust", "TrustListSet"},
 	{"GET", "/decisions", "PolicyDecisions"},
 	{"GET", "/decisions/:Id", "PolicyExplain"},
 }

@@ -234,6 +234,8 @@ func (s *Server) Handler() http.Handler {
 	in.GET("/alarms/one", s.alarmPage)
 	in.POST("/alarms/acknowledge", s.acknowledge)
 	s.forceRoutes(in)
+	s.certificateRoutes(in)
+	s.maintenanceRoutes(in)
 	s.policyRoutes(in)
 	in.GET("/sql", s.sqlPage)
 	in.GET("/events", s.eventsPage)

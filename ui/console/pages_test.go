@@ -30,7 +30,7 @@ func TestPagesInEveryState(t *testing.T) {
 		"/sql", "/sql?statement=SELECT+1", "/events", "/events?q=raised+20004&level=INFO", "/history", "/restart", "/clustering/force", "/clustering/update", "/clustering/update?copy=cluster-g1-r17-20261122T120000Z-follow.sqlite",
 		"/policies", "/policies/script?name=site_rule", "/policies/script?name=h323_required", "/policies/script?name=old_rule", "/policies/diff?name=site_rule&to=builtin",
 		"/policies/edit?name=site_rule", "/policies/edit?name=fresh_rule&hook=keys.compare", "/policies/revisions", "/policies/decisions", "/policies/decisions?hook=cluster.validate&since=24h",
-		"/policies/decision?id=d-abc", "/policies/decision?id=d-abc&with=2", "/policies/data", "/policies/waivers", "/policies/reference", "/policies/reference?hook=peer.identity"}
+		"/policies/decision?id=d-abc", "/policies/decision?id=d-abc&with=2", "/policies/data", "/policies/waivers", "/policies/reference", "/policies/reference?hook=peer.identity", "/certificates", "/maintenance"}
 	for state, prepare := range states {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +69,8 @@ func TestTemplatesAreAllUsed(t *testing.T) {
 	for _, name := range names {
 		whole := map[string]bool{"error": true, "signin": true, "restart": true, "overview": true, "clustering": true, "configuration": true,
 			"alarms": true, "alarm": true, "sql": true, "events": true, "history": true, "policies": true, "policyscript": true, "policydiff": true,
-			"policyedit": true, "policyrevisions": true, "policydecisions": true, "policydecision": true, "policydata": true, "policywaivers": true, "policyreference": true, "force": true, "update": true}
+			"policyedit": true, "policyrevisions": true, "policydecisions": true, "policydecision": true, "policydata": true, "policywaivers": true, "policyreference": true, "force": true, "update": true,
+			"certificates": true, "maintenance": true}
 		if !whole[name] && !strings.Contains(all, `{{template "`+name+`"`) {
 			t.Errorf("template %q is used nowhere", name)
 		}
@@ -100,6 +101,9 @@ func TestEveryModel(t *testing.T) {
 			"sql":     console.SQLPage{Page: frame("sql"), Asked: true},
 			"events":  console.EventsPage{Page: frame("events")},
 			"history": console.HistoryPage{Page: frame("history")},
+
+			"certificates": console.CertificatesPage{Page: frame("certificates")},
+			"maintenance":  console.MaintenancePage{Page: frame("maintenance")},
 
 			"policies":        console.PoliciesPage{PolicyFrame: rules("scripts")},
 			"policyscript":    console.ScriptPage{PolicyFrame: rules("scripts"), Origin: console.Badge{Key: "origin.site", Icon: "info"}},

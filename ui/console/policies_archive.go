@@ -17,7 +17,7 @@ import (
 const maxArchive = 32 << 20
 
 // archivePaths are where an archive may be sent to; every other body is small.
-var archivePaths = []string{"/policies/import", apiPrefix + "/policy/archives"}
+var archivePaths = []string{"/policies/import", apiPrefix + "/policy/archives", "/maintenance/restore", apiPrefix + "/backups/restore"}
 
 // exportRevision sends a revision as a signed archive.
 func (s *Server) exportRevision(c echo.Context) error {

@@ -94,6 +94,7 @@ func (s *Server) joinToken(c echo.Context) error {
 type RestartPage struct {
 	Page
 	Restarting bool
+	Restoring  bool // into the system of a backup
 }
 
 func (s *Server) restartPage(c echo.Context) error {
