@@ -150,6 +150,20 @@ func (a *appliance) open(ctx context.Context) error {
 	if err := a.openLocal(ctx); err != nil {
 		return err
 	}
+	account := make(chan error, 1)
+	go func() { account <- a.firstAccount(ctx) }() // a password takes longer than all else
+	err := a.openParts(ctx)
+	if first := <-account; err == nil {
+		err = first
+	}
+	if err != nil {
+		return err
+	}
+	return a.openFaces(ctx)
+}
+
+// openParts opens all that lies between local.db and the answers to administrators.
+func (a *appliance) openParts(ctx context.Context) error {
 	if err := a.openRules(); err != nil {
 		return err
 	}
@@ -160,10 +174,7 @@ func (a *appliance) open(ctx context.Context) error {
 	if err := a.openCluster(ctx); err != nil {
 		return err
 	}
-	if err := a.onTrial(ctx); err != nil {
-		return err
-	}
-	return a.openFaces(ctx)
+	return a.onTrial(ctx)
 }
 
 // openLocal opens what works alone: local.db, the identity, the journal.
@@ -183,9 +194,6 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 	}
 	if err := installResetImage(a.o.DataDir); err != nil {
 		a.log.Warn("no image for a factory reset", "module", "management", "err", err)
-	}
-	if err := a.firstAccount(ctx); err != nil {
-		return err
 	}
 	if err := a.endMaintenance(ctx); err != nil {
 		return err

@@ -13,10 +13,16 @@ import (
 const (
 	memoryEvery = 10 * time.Second
 	memorySpare = 16 << 20 // bytes that may lie idle
+
+	memoryStart = 3 * time.Second // after it, what the start needed goes back
 )
 
 // giveBack returns unused memory to the system until ctx ends.
 func (a *appliance) giveBack(ctx context.Context) error {
+	if !pause(ctx, memoryStart) {
+		return nil
+	}
+	debug.FreeOSMemory()
 	tick := time.NewTicker(memoryEvery)
 	defer tick.Stop()
 	for {
