@@ -129,6 +129,9 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 		return out, err
 	}
 	out.KeyChanged = fresh.Fingerprint() != c.a.link.Credentials().Fingerprint()
+	if out.KeyChanged && !how.Try && !how.Force {
+		c.awaitReached(ctx)
+	}
 	if out.KeyChanged {
 		out.Refusing = c.unreached()
 	}
@@ -175,6 +178,25 @@ func (c certificates) unreached() []string {
 		}
 	}
 	return out
+}
+
+// reachedWithin is how long a new key waits for peers that are away for a
+// moment, as they are after one of them got a new key itself.
+const reachedWithin = 10 * time.Second
+
+func (c certificates) awaitReached(ctx context.Context) {
+	deadline := time.After(reachedWithin)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for len(c.unreached()) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-deadline:
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // findings are what Enforcing would hold against a certificate: they block in

@@ -8,12 +8,14 @@ import (
 	"hexad/ui/shell"
 )
 
-const certificateHelp = `hexad certificate [--trust] [--json] [--data-dir DIR] FILE
+const certificateHelp = `hexad certificate [--trust] [--try] [--force] [--json] [--data-dir DIR] FILE
 
 Replaces this peer's certificate by the PEM of FILE (- for the standard input):
-the certificate, those of its issuers, and its private key; without a key the
-present one stays. The other peers are told of a new key first. With --trust
-the file replaces the certificate authorities that this peer trusts.
+the certificate, those of its issuers, and its private key; without a key it
+belongs to the request that waits (xCommand CertificateRequest) or to the present
+key. The other peers are told of a new key first; while one cannot be told,
+--force is needed. With --try it is checked only. With --trust the file replaces
+the certificate authorities that this peer trusts. Take a backup first: hexad backup.
 
   hexad certificate --trust authorities.pem
   hexad certificate peer1.pem
@@ -24,6 +26,8 @@ the file replaces the certificate authorities that this peer trusts.
 func Certificate(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := newTool("certificate", certificateHelp, stdin, stdout, stderr)
 	trust := t.flags.Bool("trust", false, "the file holds the trusted certificate authorities")
+	try := t.flags.Bool("try", false, "check the certificate and change nothing")
+	force := t.flags.Bool("force", false, "use a new key although a peer cannot be told of it now")
 	t.flags.BoolVar(&t.asJSON, "json", false, "print the answer as JSON")
 	if status, ok := t.parse(args); !ok {
 		return status
@@ -36,9 +40,17 @@ func Certificate(ctx context.Context, args []string, stdin io.Reader, stdout, st
 		fmt.Fprintln(stderr, "ERROR: the file cannot be read:", err)
 		return ExitUsage
 	}
-	call := &shell.Call{Name: "ServerCertificateSet", Body: body}
+	if *trust && (*try || *force) {
+		return t.usage("--try and --force are for a certificate, not for --trust")
+	}
+	call := &shell.Call{Name: "ServerCertificateSet", Body: body, Args: map[string]string{}}
 	if *trust {
 		call.Name = "TrustListSet"
+	}
+	for name, given := range map[string]bool{"Try": *try, "Force": *force} {
+		if given {
+			call.Args[name] = "On"
+		}
 	}
 	reply, err := t.ask(ctx, shell.Request{Call: call})
 	if err != nil {
