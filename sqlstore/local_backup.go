@@ -18,6 +18,9 @@ var unkept = []string{"session", "join_token", "restart_reason", "reset", "event
 // there; its secrets stay sealed with the system key.
 func (l *Local) BackupTo(ctx context.Context, path string) (err error) {
 	const doing = "copy the local database"
+	if _, err := os.Lstat(path); err == nil {
+		return fileError(doing, &os.PathError{Op: "create", Path: path, Err: os.ErrExist})
+	}
 	defer func() {
 		if err != nil {
 			os.Remove(path)
