@@ -17,6 +17,7 @@ import (
 type door struct {
 	mu        sync.Mutex
 	strangers map[*guest]struct{}
+	came      int // connections so far
 
 	told  time.Time // when refusals were told of last
 	count int       // refusals since
@@ -25,17 +26,19 @@ type door struct {
 // guest is one connection.
 type guest struct {
 	net.Conn
-	door  *door
-	key   string // what its source is counted by
-	since time.Time
+	door   *door
+	key    string // what its source is counted by
+	number int    // in the order in which they came
 }
 
 func newDoor() *door { return &door{strangers: map[*guest]struct{}{}} }
 
 // admit takes a connection in, in the place of another where there is no room.
 func (d *door) admit(c net.Conn) *guest {
-	in := &guest{Conn: c, door: d, key: sourceKey(c.RemoteAddr()), since: time.Now()}
+	in := &guest{Conn: c, door: d, key: sourceKey(c.RemoteAddr())}
 	d.mu.Lock()
+	d.came++
+	in.number = d.came
 	here := 0
 	for g := range d.strangers {
 		if g.key == in.key {
@@ -63,7 +66,7 @@ func (d *door) admit(c net.Conn) *guest {
 func (d *door) oldest(key string) *guest {
 	var out *guest
 	for g := range d.strangers {
-		if (key == "" || g.key == key) && (out == nil || g.since.Before(out.since)) {
+		if (key == "" || g.key == key) && (out == nil || g.number < out.number) {
 			out = g
 		}
 	}
