@@ -37,7 +37,7 @@ func (a *appliance) openFaces(ctx context.Context) error {
 		Certificate: a.serverCertificate, Address: a.o.Address, Port: a.o.HTTPSPort, Release: a.o.Release,
 		Runner: a.table, Cluster: a.cluster, Alarms: a.tracker, Configuration: browser{a}, Events: journal{a}, History: history{a},
 		Diagnostics: diagnostics{a}, Accounts: accounts{a}, Guard: a.guard, Catalogue: kind, Changed: a.changes.next, Ready: a.notReady,
-		OnSession: a.onSession, Logger: a.log.With("module", "web"),
+		OnSession: a.onSession, HostKey: func() string { return a.hostKeyPrint }, Logger: a.log.With("module", "web"),
 	})
 	if err != nil {
 		return err

@@ -72,6 +72,9 @@ type Options struct {
 	// Ready returns why this peer does not serve yet, nothing when it does.
 	// Nil: ready as soon as the console is.
 	Ready func() []string
+	// HostKey returns the fingerprint of the SSH host key, "" while there is
+	// none; nil: there never is.
+	HostKey func() string
 	// OnSession is told of sign-ins, failures and ends of sessions; nil is allowed.
 	OnSession func(event SessionEvent, user, source string)
 
@@ -106,6 +109,9 @@ func New(options Options) (*Server, error) {
 	}
 	if options.Ready == nil {
 		options.Ready = func() []string { return nil }
+	}
+	if options.HostKey == nil {
+		options.HostKey = func() string { return "" }
 	}
 	if options.Guard == nil {
 		options.Guard = signin.NewGuard()

@@ -137,7 +137,7 @@ func catalogue(id int) engine.Alarm {
 func (a *appliance) options(t *testing.T) console.Options {
 	return console.Options{Certificate: certificate(t), Address: "127.0.0.1", Release: "0.1.0",
 		Runner: a, Cluster: a, Alarms: a, Configuration: a, Events: a, History: a, Diagnostics: a, Accounts: a,
-		Catalogue: catalogue, Changed: a.next, Logger: slog.New(slog.DiscardHandler),
+		Catalogue: catalogue, Changed: a.next, HostKey: func() string { return "SHA256:hostkey" }, Logger: slog.New(slog.DiscardHandler),
 		Ready: func() []string { a.mu.Lock(); defer a.mu.Unlock(); return a.ready },
 		OnSession: func(event console.SessionEvent, user, source string) {
 			a.mu.Lock()

@@ -17,7 +17,8 @@ type OverviewPage struct {
 	Active     int // peers that answer, this one among them
 	Severities []SeverityCount
 	Changes    []engine.HistoryEntry
-	NoChanges  bool // the history could not be read
+	NoChanges  bool   // the history could not be read
+	HostKey    string // fingerprint of the SSH host key
 }
 
 // SeverityCount is how many alarms of one severity hold.
@@ -37,7 +38,7 @@ func (s *Server) overviewPage(c echo.Context) error {
 func (s *Server) overview(c echo.Context, page Page) OverviewPage {
 	ctx := c.Request().Context()
 	page.Topics = "facts peers map changes"
-	p := OverviewPage{Page: page, DB: databaseBadge(page.View.Database), Peers: peerRows(page.View), Map: ringMap(page.View)}
+	p := OverviewPage{Page: page, DB: databaseBadge(page.View.Database), Peers: peerRows(page.View), Map: ringMap(page.View), HostKey: s.options.HostKey()}
 	for _, row := range p.Peers {
 		if row.Reached {
 			p.Active++
