@@ -74,7 +74,7 @@ func (t *Table) systemSnapshot(ctx context.Context, call Call) (Result, error) {
 // answers are the commands whose answers a snapshot holds.
 var answers = []struct{ file, command string }{
 	{"status", "xStatus"}, {"configuration", "xConfiguration"}, {"history", "xHistory"}, {"certificates", "CertificateShow"},
-	{"policies", "PolicyStatus"}, {"digests", "ClusterDigestList"}, {"copies", "ConfigurationCopyList"},
+	{"policies", "PolicyStatus"}, {"digests", "ClusterDigest"}, {"copies", "ConfigurationCopyList"},
 }
 
 // addStatus adds the answers, each for people and for machines. What cannot be

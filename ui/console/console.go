@@ -32,7 +32,7 @@ const (
 	maxForm       = 16 << 10 // of one without a session
 	maxHeader     = 16 << 10 // bytes of a request's header
 	maxStreams    = 16       // requests of one connection at once
-	maxUnread     = 32 << 10 // bytes of one request that nobody has read yet, twice that of a connection
+	maxUnread     = 64 << 10 // bytes of a connection that nobody has read yet; below 65535 uploads break: who sends has not heard of it yet
 	readTimeout   = 30 * time.Second
 	writeTimeout  = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -144,7 +144,7 @@ func (s *Server) Open(ctx context.Context) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: 2 * maxUnread},
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams, MaxReceiveBufferPerStream: maxUnread, MaxReceiveBufferPerConnection: maxUnread},
 		ConnState:         open.state,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.certificate},
