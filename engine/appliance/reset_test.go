@@ -67,9 +67,6 @@ func (r *reset) prepare() {
 		r.t.Fatal(err)
 	}
 	appliancetest.Offline(r.t, p, func(ctx context.Context, l *sqlstore.Local) error {
-		if err := l.PutHostKeys(ctx, []sqlstore.HostKey{{Algorithm: "ssh-ed25519", Public: "a public key", Private: []byte("a private key")}}); err != nil {
-			return err
-		}
 		for _, name := range []string{"root", "operator"} {
 			if err := l.PutAccount(ctx, sqlstore.Account{Name: name, Role: "administrator", Hash: "hash of " + name, Created: time.Now(), Changed: time.Now()}); err != nil {
 				return err
