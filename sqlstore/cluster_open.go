@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"hexad/engine"
 	"hexad/engine/fail"
@@ -184,13 +186,43 @@ func (s *raftStore) settle(ctx context.Context, node string) (sole bool, err err
 	if len(servers) == 0 {
 		return false, nil
 	}
-	if err := s.awaitLeader(ctx); err != nil {
-		return false, err
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	var cause error
+	for {
+		err := s.awaitLeader(ctx)
+		if err == nil {
+			if err = s.noop(); err == nil {
+				return true, nil
+			}
+			cause = err // a leader that fails to write is none for a moment
+		}
+		if pause(ctx, 50*time.Millisecond) != nil {
+			return false, unwritable(cmp.Or(cause, err))
+		}
 	}
-	if f, err := s.store.Noop("settle"); err != nil || f.Error() != nil {
-		return false, engine.Errorf(engine.Unavailable, "the cluster database was opened but cannot be written")
+}
+
+// settleTime is how long a sole voter may take to write for the first time.
+const settleTime = 3 * time.Second
+
+func (s *raftStore) noop() error {
+	f, err := s.store.Noop("settle")
+	if err != nil {
+		return err
 	}
-	return true, nil
+	return f.Error()
+}
+
+// unwritable is the error of a store that was opened but takes no writes.
+func unwritable(cause error) error {
+	e := &engine.Error{Code: engine.Unavailable, Err: cause,
+		Message: "the cluster database was opened but cannot be written: " + cause.Error(),
+		Remedy:  "see whether the disk of the data directory is full or fails; hexad tries again by itself"}
+	if disk := diskTrouble(cause); disk != nil {
+		e.Err = disk
+	}
+	return e
 }
 
 func (c *Cluster) openExisting(ctx context.Context, g engine.Generation) (*raftStore, error) {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -65,7 +66,25 @@ func (s *Service) MayEdit() error {
 		return engine.Errorf(engine.Denied, "configuration is edited on the primary, %s", primary).
 			With("Primary", "sign in at "+primary+" and repeat the change there")
 	}
+	if f := s.superseded(); f != nil {
+		return engine.Errorf(engine.Denied, "%s", olderGeneration(f)).
+			With("Primary", "edit the configuration on the present primary; xCommand ForceConfigUpdate here takes its configuration over, and keeps this one aside")
+	}
 	return nil
+}
+
+// superseded is who holds a newer generation of the configuration than this
+// system, nil when nobody is known to. What was edited here from then on would
+// only be one more thing that is lost.
+func (s *Service) superseded() *engine.Fenced {
+	if f := s.Fenced(); f != nil && f.Superseded {
+		return f
+	}
+	return nil
+}
+
+func olderGeneration(f *engine.Fenced) string {
+	return fmt.Sprintf("the configuration of this system is of generation %d, and %s has generation %d", f.Own.Number, f.Peer, f.Other.Number)
 }
 
 // readOnly says why configuration cannot be saved here, "" when it can.
@@ -77,6 +96,8 @@ func (s *Service) readOnly(v engine.ClusterView, servers Servers) string {
 		return "the cluster database of this system failed: " + servers.Err
 	case v.Primary != "" && !v.PrimaryHere:
 		return "configuration is edited on the primary, " + v.PrimaryAddress
+	case s.superseded() != nil:
+		return olderGeneration(s.superseded())
 	case servers.Leader == "":
 		return "too few voters of the cluster database answer"
 	case !s.level(servers):
