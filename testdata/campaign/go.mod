@@ -8,6 +8,7 @@ require (
 	github.com/miekg/dns v1.1.73
 	golang.org/x/sys v0.49.0
 	hexad v0.0.0
+	modernc.org/sqlite v1.61.1
 )
 
 require (
@@ -21,7 +22,6 @@ require (
 	modernc.org/libc v1.79.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
-	modernc.org/sqlite v1.61.1 // indirect
 )
 
 replace (
