@@ -288,6 +288,7 @@ func (w *world) heal() {
 	}
 	w.awaitEqual()
 	w.awaitSilence()
+	w.awaitEqual() // alarms end with changes of their own, and so does what the administrators were about
 	w.audit()
 }
 
