@@ -70,7 +70,7 @@ func (c *Cluster) Status() StoreStatus {
 			out.Nonvoters = append(out.Nonvoters, sv.Node)
 		}
 	}
-	applied := s.raft.AppliedIndex()
+	applied := s.carried()
 	out.Database = databaseState(out, applied)
 	if !s.gate.lifted() {
 		out.Database = DatabaseSynchronizing

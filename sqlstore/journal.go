@@ -48,6 +48,7 @@ type journal struct {
 	generation engine.Generation // of the records
 	cluster    string
 	revision   int64 // that they lead to
+	judged     bool  // the copy has been at that revision since the file was opened
 	digest     string
 	size, room int64 // end of the records, and of the file
 	whole      int64 // size of the record that the file begins with
@@ -172,6 +173,11 @@ func (j *journal) append(s *raftStore, record JournalRecord) error {
 			return err
 		}
 	}
+	if j.file != nil && j.generation.ID == s.generation.ID && !j.judged {
+		if err := j.judge(s); err != nil {
+			return err
+		}
+	}
 	if j.file == nil || j.generation.ID != s.generation.ID || j.size > max(journalLimit, 4*j.whole) {
 		return j.rewrite(s, record)
 	}
@@ -248,8 +254,7 @@ func (j *journal) put(record JournalRecord) error {
 	return nil
 }
 
-// open takes up the file where it ends. One that is damaged is set aside, and
-// so is one that knows more than a store that has all of its group's log.
+// open takes up the file where it ends. One that is damaged is set aside.
 func (j *journal) open(s *raftStore) error {
 	file, err := os.ReadFile(j.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -287,15 +292,28 @@ func (j *journal) open(s *raftStore) error {
 			j.whole = int64(len(framed))
 		}
 	}
-	now, err := s.readAgreed()
-	if err == nil && j.generation.ID == s.generation.ID && now.Revision < j.revision && s.level() {
-		j.abandon()
-		if servers, err := s.servers(); err != nil || len(servers) == 1 {
-			return errNotCaught // the database of a sole voter is rebuilt from it
-		}
-		return j.setAside(fmt.Sprintf("it has revision %d, the database of the group only %d", lastOf(text.Records), now.Revision))
-	}
+	j.judged = false
 	return nil
+}
+
+// judge compares the records from before this start with what the copy has. A copy that has
+// less says nothing until it is known to have all of its group's log; nothing
+// is recorded before.
+func (j *journal) judge(s *raftStore) error {
+	level := s.level() // first: the copy may move on meanwhile
+	now, err := s.readAgreed()
+	if err != nil {
+		return errNotCaught
+	}
+	if now.Revision >= j.revision {
+		j.judged = true
+		return nil
+	}
+	if servers, err := s.servers(); !level || err != nil || len(servers) == 1 {
+		return errNotCaught // the database of a sole voter is rebuilt from it
+	}
+	j.abandon()
+	return j.setAside(fmt.Sprintf("it has revision %d, the database of the group only %d", j.revision, now.Revision))
 }
 
 // errNotCaught is that of a copy which is behind the journal and not up to date:
@@ -357,7 +375,7 @@ func (j *journal) rewrite(s *raftStore, wanted JournalRecord) error {
 	j.abandon()
 	j.file, j.generation, j.cluster, j.revision, j.digest = f, record.Generation, record.Cluster, record.Whole.Revision, digest
 	j.size = int64(len(journalTitle) + len(framed))
-	j.room, j.whole = j.size, int64(len(framed))
+	j.room, j.whole, j.judged = j.size, int64(len(framed)), true
 	return nil
 }
 

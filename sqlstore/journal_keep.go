@@ -91,5 +91,5 @@ func (c *Cluster) keepJournal(s *raftStore) {
 func (s *raftStore) level() bool {
 	_, leader := s.raft.LeaderWithID()
 	commit, err := s.store.LeaderCommitIndex()
-	return err == nil && leader != "" && commit > 0 && s.raft.AppliedIndex() >= max(commit, s.last)
+	return err == nil && leader != "" && commit > 0 && s.carried() >= max(commit, s.last)
 }

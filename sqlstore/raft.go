@@ -154,6 +154,7 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	}
 	s.raft, s.nudges = handle, watchReplication(handle)
 	pace(handle, o.Timers)
+	mendPipelines(handle)
 	s.last = handle.LastIndex()
 	if shots, err := os.ReadDir(filepath.Join(s.dir, snapshotDir)); err == nil && len(shots) > 0 {
 		var p position
