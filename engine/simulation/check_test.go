@@ -25,7 +25,11 @@ func (w *world) loweredWithin() time.Duration { return w.beat + timeout + 3*time
 const equalWithin = 5 * time.Second
 
 // sight is since when one machine has been able to reach another, and since
-// when not at all; zero when neither is so, as under loss.
+// when not at all; zero when neither is so: under loss, and as long as the copy
+// of the other lacks the row of the one. A peer refuses a member that it does
+// not know, rightly: who was added while that peer was cut off from its leader
+// cannot reach it before the heal has brought it the row, however well the
+// packets between the two travel.
 type sight struct{ good, bad time.Time }
 
 // sights looks anew at who reaches whom, after a change; w.mu is held.
@@ -41,7 +45,7 @@ func (w *world) sights() {
 				if s.bad.IsZero() {
 					s.bad = now
 				}
-			case !up(a) || ab.loss > 0 || ba.loss > 0 || ab.delay > 50*time.Millisecond || ba.delay > 50*time.Millisecond:
+			case !up(a) || !b.proc.replica.dir.holds(a.disk.identity.Node) || ab.loss > 0 || ba.loss > 0 || ab.delay > 50*time.Millisecond || ba.delay > 50*time.Millisecond:
 				*s = sight{}
 			default:
 				s.bad = time.Time{}

@@ -39,6 +39,11 @@ func newDirectory(g engine.Generation) *directory {
 	return &directory{generation: g, snapshot: newState(), state: newState()}
 }
 
+// holds reports whether a node is a member by what is carried out here.
+func (d *directory) holds(node string) bool {
+	return slices.ContainsFunc(d.state.agreed.Members, func(m engine.Member) bool { return m.Node == node })
+}
+
 func (d *directory) last() uint64 { return d.base + uint64(len(d.log)) }
 
 func (d *directory) at(i uint64) *entry { return &d.log[i-d.base-1] }
@@ -321,6 +326,7 @@ func (f *replica) install(r *replica) {
 	f.dir.snapshot, f.dir.state = r.dir.snapshot, r.dir.snapshot.clone()
 	f.dir.log, f.dir.applied, f.dir.synced, f.commit = nil, r.dir.base, r.dir.base, r.dir.base
 	f.dir.regroup()
+	f.w.sights()
 	f.show()
 	f.p.notice()
 }
@@ -365,6 +371,9 @@ func (r *replica) learn(commit uint64) {
 		out := r.dir.state.apply(e.command)
 		r.dir.applied, moved = i, true
 		r.w.compare(r, i)
+		if e.verb == join || e.verb == leave || e.verb == refound {
+			r.w.sights()
+		}
 		if x, ok := r.waiting[i]; ok {
 			if x.term != e.term {
 				out = unknown
