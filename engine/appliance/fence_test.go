@@ -130,7 +130,14 @@ func TestFence(t *testing.T) {
 			t.Errorf("20011 does not name both generations: %s", d)
 		}
 		b.AwaitAlarm(20006, true, 10*time.Second)
+		if e := a.Refused(`xCommand ZoneAdd ZoneName: "too late" Type: Neighbor`); e.Code != engine.Denied || !strings.Contains(e.Error(), "ForceConfigUpdate") {
+			t.Errorf("a save on the older copy, which knows that it is: %v", e)
+		}
+		b.Stop()
+		a.Restart() // what it had heard of the other is forgotten
 		a.Exec(`xCommand ZoneAdd ZoneName: "of generation 1" Type: Neighbor`)
+		b.Up()
+		a.AwaitAlarm(20011, true, 10*time.Second)
 		b.Exec(`xCommand ZoneAdd ZoneName: "also of generation 2" Type: Neighbor`)
 		if got := zones(a); !strings.Contains(got, "of generation 1") || strings.Contains(got, "of generation 2") {
 			t.Errorf("the older copy has\n%s", got)

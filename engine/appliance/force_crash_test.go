@@ -156,9 +156,11 @@ func TestForceConfigUpdateCrashes(t *testing.T) {
 				old.Kill()
 				forced(t, next, index)
 				zone1(next, "next "+step.point)
+				next.Stop()
 				old.Up()
+				zone1(old, "old "+step.point) // while it cannot know
+				next.Up()
 				old.AwaitAlarm(20011, true, 10*time.Second)
-				zone1(old, "old "+step.point)
 			}
 			own := old.View()
 			old.Stop()

@@ -163,12 +163,13 @@ func TestForcedPrimary(t *testing.T) {
 		wantZones(t, b, []string{"common", "of two"}, nil)
 	}
 	apart()
+	refused(t, a, []refusal{{"on the one replaced", `xCommand ZoneAdd ZoneName: "too late" Type: Neighbor`, engine.Denied, "Primary", "ForceConfigUpdate"}})
 	a.Stop()
 	b.Stop()
 	a.Up()
+	zone1(a, "of one") // while it cannot know
 	b.Up()
 	apart()
-	zone1(a, "of one")
 
 	// It is asked first, and then the copy is saved aside.
 	var update engine.UpdatePlan

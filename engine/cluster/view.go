@@ -16,6 +16,9 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 	mode, mappings := s.mappings()
 	self := s.Facts()
 	page, agreed := s.copyPage(), s.Agreed()
+	if now, err := s.o.Store.Agreed(ctx); err == nil && now.Cluster == agreed.Cluster {
+		agreed.Revision = now.Revision // whoever just saved sees it
+	}
 	v := engine.ClusterView{
 		Node: s.o.Node, Address: self.Address, Entered: page.Entered, Running: page.Running,
 		Cluster: id.Cluster, Generation: id.Generation, Revision: agreed.Revision,
