@@ -283,11 +283,25 @@ func TestHostileScripts(t *testing.T) {
 	child.Env = append(os.Environ(), "HEXAD_HOSTILE=1")
 	out, err := child.CombinedOutput()
 	if err != nil {
-		t.Fatalf("the child: %v\n%s", err, tail(string(out), 60))
+		t.Fatalf("the child: %v\n%s", err, failures(string(out)))
 	}
 	if n := strings.Count(string(out), "--- PASS: TestHostileChild/"); n != len(attacks) {
 		t.Fatalf("%d of %d attacks ran\n%s", n, len(attacks), tail(string(out), 40))
 	}
+}
+
+// failures are the lines that say what failed, or the end when none does.
+func failures(out string) string {
+	var lines []string
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "--- FAIL") || strings.Contains(line, "_test.go:") && !strings.Contains(line, ": limit.") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return tail(out, 60)
+	}
+	return strings.Join(lines, "")
 }
 
 func tail(s string, lines int) string {
