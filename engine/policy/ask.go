@@ -152,6 +152,9 @@ func (q *asking) ask(input any) {
 	defer func() { q.release(st) }()
 	run := &q.run
 	*run = running{asking: q, st: st, end: q.began.Add(q.h.limits.Chain), at: q.began}
+	if q.h.limits.Time >= graceFrom {
+		run.used0 = processTime()
+	}
 	run.table = st.input(q.h, input)
 	run.input = input
 	for i, s := range chain {
@@ -250,16 +253,17 @@ type running struct {
 	st    *state
 	table *lua.LTable
 	input any
-	at    time.Time // when the script at hand began
-	end   time.Time // of the chain
-	spent int       // instructions of the scripts before
-	grant int       // how often the end was put off
-	last  bool      // nothing stands behind the script at hand
+	at    time.Time     // when the script at hand began
+	end   time.Time     // of the chain
+	spent int           // instructions of the scripts before
+	grant int           // how often the end was put off
+	used0 time.Duration // processor time of the process when the chain began; 0: not looked at
+	last  bool          // nothing stands behind the script at hand
 }
 
 // grace puts the end of a chain off that the machine had no time for.
 func (q *running) grace(ran int) bool {
-	if q.grant >= graceMost || q.spent >= ran*q.h.limits.Instructions/10 {
+	if q.grant >= graceMost || q.spent >= ran*q.h.limits.Instructions/10 || !waited(q.began, q.used0, q.at) {
 		return false
 	}
 	q.grant++

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -77,8 +78,10 @@ type budget struct {
 	outer    context.Context
 	breach   error
 	done     <-chan struct{}
-	graces   int    // how often the deadline was put off
-	trace    func() // coverage; nil outside of tests
+	graces   int // how often the deadline was put off
+	began    time.Time
+	used0    time.Duration // processor time of the process when it began; 0: not looked at
+	trace    func()        // coverage; nil outside of tests
 }
 
 var _ context.Context = (*budget)(nil)
@@ -91,13 +94,36 @@ func (b *budget) reset(ctx context.Context, l Limits, now, chainEnd time.Time) {
 		deadline = chainEnd
 	}
 	*b = budget{limits: l, left: l.Instructions, bytes: l.Bytes, tick: clockEvery, deadline: deadline, outer: ctx, trace: b.trace}
+	if l.Time >= graceFrom {
+		b.began, b.used0 = now, processTime()
+	}
 }
 
 func (b *budget) used() int { return b.limits.Instructions - b.left }
 
 // graceMost is how often a deadline is put off for a script that the machine had
 // no time for: a rule must not refuse a save because the processors were busy.
-const graceMost = 3
+// That is told by the processor time of this process, which is looked at for
+// control hooks only: it takes a microsecond.
+const (
+	graceMost = 3
+	graceFrom = 100 * time.Millisecond // of Limits.Time
+)
+
+// processTime is the processor time of this process, 0 when it is not known.
+func processTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// waited reports whether this process got less than half a processor since
+// then, when its processor time was used: it waited for one.
+func waited(then time.Time, used time.Duration, now time.Time) bool {
+	return used > 0 && processTime()-used < now.Sub(then)/2
+}
 
 // starved tells, when the time is over, that the script has hardly run: its
 // instructions are weighted, so the machine had no time for it.
@@ -129,7 +155,7 @@ func (b *budget) look() {
 	case b.outer != nil && b.outer.Err() != nil:
 		b.end(errTime)
 	case !now.After(b.deadline):
-	case b.starved() && b.graces < graceMost:
+	case b.graces < graceMost && b.starved() && waited(b.began, b.used0, now):
 		b.graces++
 		b.deadline = now.Add(b.limits.Time)
 	default:
