@@ -8,7 +8,7 @@ import (
 
 // How a stall is noticed: a tick that comes much later than it should.
 const (
-	stallTick = 200 * time.Millisecond
+	stallTick = 100 * time.Millisecond
 	stallGap  = 400 * time.Millisecond
 	stallPast = 2 * time.Second // how long after a stall its effects are still met
 )
