@@ -123,9 +123,12 @@ func (i *identity) rebuilt(ctx context.Context, g engine.Generation, dir string)
 
 // founded notes that this peer's own cluster has another member now: it will
 // not leave it for another by itself.
-func (i *identity) founded(ctx context.Context, members []engine.Member) error {
+func (i *identity) founded(ctx context.Context, cluster string, members []engine.Member) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if cluster != "" && cluster != i.id.Cluster {
+		return nil // read before this peer joined another
+	}
 	if i.id.State != sqlstore.Standalone || len(members) < 2 {
 		return i.local.PutMembers(ctx, members)
 	}

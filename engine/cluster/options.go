@@ -161,8 +161,9 @@ type Options struct {
 	LastChange func(ctx context.Context) time.Time
 	// ResetImage reports whether a factory reset could be carried out.
 	ResetImage func() bool
-	// Members keeps a copy of the members beside the database, so that peers find each other before it is open.
-	KeepMembers func(ctx context.Context, m []engine.Member) error
+	// KeepMembers keeps a copy of the members beside the database, so that peers find each other before it is open;
+	// those of another cluster than the present one are left out.
+	KeepMembers func(ctx context.Context, cluster string, m []engine.Member) error
 	// Departed is told of a member that was removed: it is refused from now on, and told why.
 	Departed func(ctx context.Context, m engine.Member)
 	// Remedy is what an administrator does about an alarm, "" for 0.

@@ -193,7 +193,7 @@ func start(t testing.TB, change func(*system)) *system {
 			return &http.Client{Transport: answers}
 		},
 		Identity: func() cluster.Identity { return s.identity }, Restart: func(engine.Actor) { s.restarts++ }, ResetImage: func() bool { return s.image },
-		KeepMembers: func(context.Context, []engine.Member) error { return nil }, Departed: func(context.Context, engine.Member) {},
+		KeepMembers: func(context.Context, string, []engine.Member) error { return nil }, Departed: func(context.Context, engine.Member) {},
 		Lines: event.Lines{FQDN: func() string { return "peer1.example.com" }},
 	})
 	if err := s.Open(t.Context()); err != nil {

@@ -197,7 +197,7 @@ func (s *Service) StoreChanged(ctx context.Context) {
 	s.applied.note(s.o.Group.Servers().Applied, time.Now())
 	s.mu.Unlock()
 	if membersChanged {
-		if err := s.o.KeepMembers(ctx, agreed.Members); err != nil {
+		if err := s.o.KeepMembers(ctx, agreed.Cluster, agreed.Members); err != nil {
 			s.o.Log.Warn("copy of the members not kept", "module", "cluster", "err", err)
 		}
 		for _, m := range former {

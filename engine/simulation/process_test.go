@@ -277,7 +277,7 @@ func (p *process) identity() cluster.Identity {
 	return cluster.Identity{Cluster: id.Cluster, Generation: id.Generation, Standalone: id.Standalone}
 }
 
-func (p *process) keepMembers(_ context.Context, members []engine.Member) error {
+func (p *process) keepMembers(_ context.Context, _ string, members []engine.Member) error {
 	return p.write(func(d *disk) {
 		d.members = slices.Clone(members)
 		if len(members) >= 2 {
