@@ -107,15 +107,6 @@ func (s *Service) restate() {
 	s.said.version, s.said.host = "", nil
 }
 
-// callAll calls every peer now: what was saved here concerns them.
-func (s *Service) callAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.peers {
-		signal(p.doubt)
-	}
-}
-
 // heard takes what a peer said, on either side of an exchange.
 func (s *Service) heard(p *peer, b beat) {
 	if s.Agreed().Primary == b.Live.Node {

@@ -65,7 +65,7 @@ func (s *Service) arrange(ctx context.Context) {
 		}
 		p := s.peers[key]
 		if p == nil {
-			p = &peer{address: m.Address, since: time.Now(), born: time.Now(), shown: engine.PeerUnknown, doubt: make(chan struct{}, 1)}
+			p = &peer{address: m.Address, since: time.Now(), born: time.Now(), shown: engine.PeerUnknown}
 			s.peers[key] = p
 		}
 		p.become(m)
@@ -97,10 +97,7 @@ func (p *peer) become(m engine.Member) {
 
 // contact keeps exchanging facts with one peer until ctx ends. All peers are
 // called at the same instants: a process that sleeps in between is woken once.
-// One that does not answer is called twice as often, and one whose connection
-// broke at once: the beat need not be short for a loss to be noticed soon.
 func (s *Service) contact(ctx context.Context, p *peer) {
-	var doubted time.Time
 	for n := 0; ; n++ {
 		if p.member() != "" {
 			s.exchange(ctx, p)
@@ -110,25 +107,9 @@ func (s *Service) contact(ctx context.Context, p *peer) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-p.doubt:
-			doubted = time.Now()
-		case <-time.After(s.nextBeat(p, doubted)):
+		case <-time.After(s.o.Beat - time.Since(s.born)%s.o.Beat):
 		}
 	}
-}
-
-// nextBeat is how long it is until the peer is called again. A process that
-// ends closes one port after the other: for a while after the first it is called
-// more often.
-func (s *Service) nextBeat(p *peer, doubted time.Time) time.Duration {
-	every := s.o.Beat
-	switch {
-	case time.Since(doubted) < s.o.Beat:
-		every /= 8
-	case p.state() != engine.PeerActive:
-		every /= 2
-	}
-	return every - time.Since(s.born)%every
 }
 
 func (p *peer) member() string {
@@ -238,11 +219,10 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 		cause, _ := causeOf(err)
 		if p.database(false, cause, portOf(err)) {
 			signal(s.kick)
-			signal(p.doubt)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(s.o.Beat / 2):
+		case <-time.After(s.o.Beat):
 		}
 	}
 }

@@ -25,21 +25,21 @@ func (s *Service) joining() bool {
 
 // joinCluster asks the primary to admit this peer until it does.
 func (s *Service) joinCluster(ctx context.Context) {
-	wait := s.o.Beat / 2
+	wait := s.o.Beat
 	for {
 		if s.joining() {
 			err := s.joinOnce(ctx)
 			s.setJoinCause(err)
 			wait = min(2*wait, 5*time.Second)
 			if err == nil {
-				wait = s.o.Beat / 2
+				wait = s.o.Beat
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.rejoin:
-			wait = s.o.Beat / 2
+			wait = s.o.Beat
 		case <-time.After(wait):
 		}
 	}

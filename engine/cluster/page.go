@@ -509,7 +509,6 @@ func (s *Service) setPage(p Page) {
 	s.page = p
 	s.mu.Unlock()
 	s.restate()
-	s.callAll()
 	s.watchNames(context.Background())
 	s.o.Link.Refresh()
 	signal(s.wake)

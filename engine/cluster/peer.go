@@ -15,7 +15,7 @@ import (
 // and past the setting up of the connection, few enough to follow a changed
 // route within seconds. People see a first figure after rttShown.
 const (
-	rttSamples = 10
+	rttSamples = 16
 	rttShown   = 3
 )
 
@@ -23,7 +23,6 @@ const (
 // this system sees it. All fields after mu are guarded by it.
 type peer struct {
 	address string
-	doubt   chan struct{} // a connection to it broke: call it now
 
 	mu    sync.Mutex
 	node  string // "" until it is a member

@@ -67,10 +67,10 @@ type Refusal struct {
 // New makes a Service. Open reads what it needs.
 func New(o Options) *Service {
 	if o.Beat == 0 {
-		o.Beat = time.Second
+		o.Beat = 500 * time.Millisecond
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 1800 * time.Millisecond
+		o.Timeout = 2 * time.Second
 	}
 	if o.Periodic == 0 {
 		o.Periodic = time.Minute

@@ -59,11 +59,11 @@ func (p plan) faults() int {
 	return n
 }
 
-// The exchange of facts. hexad's own pace is a second; it costs most of a run, so
+// The exchange of facts. hexad's own pace is 500 ms; it costs most of a run, so
 // that only one seed in fifty has it, for ten minutes and with three peers at most. The others
 // exchange more seldom: the limits of the alarms grow by the same time.
 const (
-	ownBeat  = time.Second
+	ownBeat  = 500 * time.Millisecond
 	slowBeat = 15 * time.Second
 	ownEvery = 50
 )

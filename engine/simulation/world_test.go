@@ -15,7 +15,7 @@ import (
 const machines = engine.MaxPeers
 
 // timeout is engine/cluster's own.
-const timeout = 1800 * time.Millisecond
+const timeout = 2 * time.Second
 
 // world is one run of one seed.
 type world struct {
