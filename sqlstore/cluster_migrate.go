@@ -154,7 +154,7 @@ func (s *raftStore) step(ctx context.Context, m migrations.Migration) error {
 			int64(m.Version), m.Name, m.Checksum, time.Now().UnixMilli()),
 	})
 	if err != nil {
-		return &engine.Error{Code: engine.Unavailable, Message: "migration " + m.Name + " of the cluster database could not be applied", Err: err}
+		return &engine.Error{Code: engine.Unavailable, Message: "migration " + m.Name + " of the cluster database could not be applied: " + err.Error(), Err: err}
 	}
 	if a.Outcome != applied && !strings.HasSuffix(a.Message, "UNIQUE constraint failed: schema_migration.version") &&
 		!strings.HasSuffix(a.Message, "already exists") {

@@ -361,7 +361,7 @@ func (s *raftStore) install(ctx context.Context, statements ...statement) error 
 	a, err := s.execute(ctx, newBatch(statements...))
 	switch {
 	case err != nil:
-		return &engine.Error{Code: engine.Unavailable, Message: "the new cluster database could not be filled", Err: err}
+		return &engine.Error{Code: engine.Unavailable, Message: "the new cluster database could not be filled: " + err.Error(), Err: err}
 	case a.Outcome != applied:
 		return statementError(a.Message)
 	}

@@ -257,7 +257,8 @@ func (s *raftStore) hurry() {
 // awaitLeader waits until this store, whose peer is the sole voter, leads.
 func (s *raftStore) awaitLeader(ctx context.Context) error {
 	s.hurry()
-	for !s.store.IsLeader() {
+	// A new leader is one before it says so: it refuses writes until it is Ready.
+	for !s.store.IsLeader() || !s.store.Ready() {
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return engine.Errorf(engine.Unavailable, "this peer did not become the Raft leader of its own group in time")
 		}
