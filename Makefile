@@ -60,7 +60,7 @@ vuln:
 campaign: ## faults on real and simulated clusters, 8 minutes (CAMPAIGN= its flags; docs/campaign.md)
 	cd testdata/campaign && $(GO) run . -size pr $(CAMPAIGN)
 
-campaign-night: ## the same for 150 minutes
+campaign-night: ## the same at length, 110 minutes
 	cd testdata/campaign && $(GO) run . -size night $(CAMPAIGN)
 
 campaign-cut: ## two minutes of it, which make test runs

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -119,10 +118,8 @@ func (r *Run) fuzzOne(ctx context.Context, t *fuzzTarget, length time.Duration) 
 		return 0, err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, "go", "test", "-tags", strings.Join(r.Tags, ","), "-run", "^$", "-fuzz", "^"+t.name+"$",
+	cmd := r.goCommand(ctx, "test", "-tags", strings.Join(r.Tags, ","), "-run", "^$", "-fuzz", "^"+t.name+"$",
 		"-fuzztime", length.String(), "-fuzzminimizetime", "2s", t.pkg)
-	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	// go test stops its workers when it is interrupted.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +23,8 @@ type Run struct {
 	Dir   string        // its own, for data, history and logs; kept when it fails
 	Tags  []string      // build tags of the product: a deliberate bug
 	Kinds []string      // only faults that are named so; all without
+	// Patient: other tiers run beside this one, and come first.
+	Patient bool
 
 	builder *builder
 	began   time.Time
@@ -50,6 +53,17 @@ func (r *Run) Rand(purpose string) *rand.Rand {
 // Hexad is the program to try, built with the tags of the run and these.
 func (r *Run) Hexad(ctx context.Context, tags ...string) (string, error) {
 	return r.builder.program(ctx, append(append([]string(nil), r.Tags...), tags...), "")
+}
+
+// goCommand is the go tool at work on the product, after all else when the run is patient.
+func (r *Run) goCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	if r.Patient {
+		cmd = exec.CommandContext(ctx, "nice", append([]string{"-n", "19", "go"}, args...)...)
+	}
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd
 }
 
 // Left is how much of the budget is left.

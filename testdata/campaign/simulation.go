@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -34,9 +33,8 @@ func (r *Run) goTest(ctx context.Context, prefix, pkg string, args ...string) (s
 		return "", err
 	}
 	defer log.Close()
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-v", "-tags", strings.Join(r.Tags, ","), pkg}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = source, log, log
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd := r.goCommand(ctx, append([]string{"test", "-count=1", "-v", "-tags", strings.Join(r.Tags, ","), pkg}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
 	failed := cmd.Run()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
