@@ -75,9 +75,15 @@ type alarmKey struct {
 }
 
 // PublishAlarms makes raised the whole set of node's alarms. It writes the
-// differences to this copy only, and nothing when there are none.
+// differences to this copy only, and nothing when there are none; but for the
+// first time after the store was opened and after a failure: what was written
+// before may then be on its way into this copy.
 // Errors: Unavailable.
 func (c *Cluster) PublishAlarms(ctx context.Context, node string, raised []engine.RaisedAlarm) error {
+	s, err := c.current()
+	if err != nil {
+		return err
+	}
 	published, err := c.PublishedAlarms(ctx)
 	if err != nil {
 		return err
@@ -89,6 +95,11 @@ func (c *Cluster) PublishAlarms(ctx context.Context, node string, raised []engin
 		}
 	}
 	var statements []statement
+	_, sure := s.alarms.Load(node)
+	if !sure {
+		clear(had)
+		statements = append(statements, stmt("DELETE FROM alarm WHERE node = ?", node))
+	}
 	for _, a := range raised {
 		key := alarmKey{a.ID, a.Key}
 		if old, ok := had[key]; !ok || !sameAlarm(old, a) {
@@ -103,7 +114,10 @@ func (c *Cluster) PublishAlarms(ctx context.Context, node string, raised []engin
 	if len(statements) == 0 {
 		return nil
 	}
-	_, err = c.apply(ctx, newBatch(statements...))
+	s.alarms.Delete(node)
+	if _, err = c.apply(ctx, newBatch(statements...)); err == nil {
+		s.alarms.Store(node, true)
+	}
 	return err
 }
 

@@ -167,3 +167,31 @@ func table(t *testing.T, db *sql.DB, query string) string {
 	}
 	return strings.Join(out, "; ")
 }
+
+// What the last run of a peer published may reach its copy only after the next
+// run began: that must not leave alarms that nobody lowers.
+func TestAlarmsOfTheLastRunAreReplaced(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 3)
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	late := g.Peers[2]
+	g.Board.Isolate(late.Node)
+	left := engine.RaisedAlarm{Node: late.Node, Peer: "192.0.2.3", ID: 20021, State: engine.AlarmNew, First: at, Last: at, Count: 1}
+	g.Until("the others publish what was on its way", func() error {
+		return g.Peers[0].PublishAlarms(t.Context(), late.Node, []engine.RaisedAlarm{left})
+	})
+	if err := late.PublishAlarms(t.Context(), late.Node, nil); err == nil {
+		t.Error("nothing to publish was published although the copy lags behind")
+	}
+	g.Board.Heal()
+	g.Until("it publishes that nothing is raised", func() error { return late.PublishAlarms(t.Context(), late.Node, nil) })
+	g.Equal()
+	alarms, err := g.Peers[0].PublishedAlarms(t.Context())
+	if err != nil || len(alarms) != 0 {
+		t.Errorf("still published: %v %v", alarms, err)
+	}
+	before := late.Status().Applied
+	if err := late.PublishAlarms(t.Context(), late.Node, nil); err != nil || late.Status().Applied != before {
+		t.Errorf("the same again: %v, index %d, want %d", err, late.Status().Applied, before)
+	}
+}

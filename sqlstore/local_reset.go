@@ -25,11 +25,12 @@ const (
 	KeepServerCertificate = "tls.server_certificate"
 	KeepPrivateKey        = "tls.private_key"
 	KeepTrustStore        = "tls.trust_store"
+	KeepLogs              = "log_files" // the event log
 )
 
 // Keepable lists the whole closed list.
 var Keepable = []string{KeepLAN1Address, KeepAdmin, KeepRoot, KeepHostKeys, KeepOptionKeys, KeepHTTPS, KeepSSH,
-	KeepServerCertificate, KeepPrivateKey, KeepTrustStore}
+	KeepServerCertificate, KeepPrivateKey, KeepTrustStore, KeepLogs}
 
 // keptItems are the local items of each name: whole paths, or beginnings that
 // end in a space.
@@ -95,7 +96,9 @@ func resetSteps(keep []string) []resetStep {
 	}
 	for _, table := range []string{"reset", "restart_reason", "local_history", "pin", "member", "join_token", "session",
 		"alarm_own", "event", "fact", "decision", "policy_pin", "state", "authorized_key"} {
-		steps = append(steps, resetStep{"DELETE FROM " + table, nil})
+		if table != "event" || !kept(KeepLogs) {
+			steps = append(steps, resetStep{"DELETE FROM " + table, nil})
+		}
 	}
 	accounts := []string{}
 	if kept(KeepAdmin) {
@@ -116,6 +119,18 @@ func resetSteps(keep []string) []resetStep {
 		steps = append(steps, resetStep{"DELETE FROM trusted", nil})
 	}
 	return steps
+}
+
+// KeptItem is the name of the closed list that keeps a local item, "" when none does.
+func KeptItem(path string) string {
+	for name, items := range keptItems {
+		for _, item := range items {
+			if item == path || strings.HasSuffix(item, " ") && strings.HasPrefix(path, item) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // deleteItems deletes the local items that no name in keep stands for.

@@ -76,6 +76,8 @@ type raftStore struct {
 	broken   atomic.Pointer[error] // an entry is missing in this copy: see cluster_broken.go
 	onBroken func(error)
 
+	alarms sync.Map // nodes whose published alarms are as this copy has them
+
 	snapshotted uint64 // index of the last snapshot; with copying
 	sealed      string // ID of the snapshot that is known to be on disk; with copying
 }
