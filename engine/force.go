@@ -8,6 +8,7 @@ type ForcePlan struct {
 	Copy      CopyState   `json:"copy"`    // what the new generation is founded on
 	Next      int64       `json:"next"`    // number of the new generation
 	Primary   string      `json:"primary"` // address of the primary that is replaced
+	Here      bool        `json:"here"`    // that is this system: it goes on without the voters that are gone
 	Unreached []ForcePeer `json:"unreached"`
 	Reached   []ForcePeer `json:"reached"`
 }

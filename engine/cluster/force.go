@@ -43,9 +43,10 @@ func (s *Service) SaveForced(ctx context.Context, actor engine.Actor, c engine.C
 	return s.staged(ctx, actor, c, true)
 }
 
-// ForcePlan says what naming this system the primary by force would do.
+// ForcePlan says what naming this system the primary by force would do. The
+// primary itself goes on by force when the other voters are gone for good.
 //
-// Errors: Denied when there is nothing to force (no cluster, primary already);
+// Errors: Denied when there is nothing to force (no cluster of several peers);
 // Conflict when the group can commit: the primary is then named by saving the
 // page; Unavailable when that is not known yet, or when this peer has no copy
 // to go on with.
@@ -58,8 +59,6 @@ func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
 		return engine.ForcePlan{}, engine.Errorf(engine.Unavailable, "this system cannot found a generation")
 	case len(s.Running().Peers) == 0 || s.joining() || s.o.Identity().Standalone:
 		return engine.ForcePlan{}, engine.Errorf(engine.Denied, "this system is not a member of a cluster of several peers").With("Primary", "")
-	case agreed.Primary == s.o.Node:
-		return engine.ForcePlan{}, engine.Errorf(engine.Denied, "this system is the configuration primary").With("Primary", "")
 	case servers.State == stateFailed:
 		return engine.ForcePlan{}, engine.Errorf(engine.Unavailable, "this system's own copy of the cluster database cannot be used: %s", servers.Err).
 			With("Primary", "name another peer, whose copy is sound")
@@ -76,7 +75,7 @@ func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
 		return engine.ForcePlan{}, &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
 			Message: "this system has no copy of the configuration to go on with: " + messageOf(err), Remedy: "name another peer, which has one"}
 	}
-	plan := engine.ForcePlan{Copy: copied, Next: s.o.Identity().Generation.Number + 1, Primary: s.addressOf(agreed.Primary)}
+	plan := engine.ForcePlan{Copy: copied, Next: s.o.Identity().Generation.Number + 1, Primary: s.addressOf(agreed.Primary), Here: agreed.Primary == s.o.Node}
 	for _, snap := range s.snapshots() {
 		if snap.node == "" {
 			continue
@@ -96,8 +95,12 @@ func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
 // cannotCommit is nil only when it is certain: nobody has led for a while, and
 // most voters have been tried in vain.
 func (s *Service) cannotCommit(servers Servers) error {
-	primary := s.addressOf(s.Agreed().Primary)
+	agreed := s.Agreed()
+	primary := s.addressOf(agreed.Primary)
 	if servers.Leader != "" || s.canCommit() {
+		if agreed.Primary == s.o.Node {
+			return engine.Errorf(engine.Denied, "this system is the configuration primary, and its changes can be saved").With("Primary", "")
+		}
 		return engine.Errorf(engine.Conflict, "another primary is not named by force while the cluster database can commit: most of its voters answer").
 			With("Primary", "save the page without force")
 	}
@@ -128,6 +131,9 @@ func forceSummary(p engine.ForcePlan) string {
 	var gone []string
 	for _, q := range p.Unreached {
 		gone = append(gone, q.Address)
+	}
+	if p.Here {
+		return fmt.Sprintf("by force it goes on alone from revision %d (saved %s) as generation %d (not reached: %s)", p.Copy.Revision, saved, p.Next, strings.Join(gone, " "))
 	}
 	return fmt.Sprintf("by force it would go on from revision %d (saved %s) as generation %d, without what was saved later on %s (not reached: %s)",
 		p.Copy.Revision, saved, p.Next, p.Primary, strings.Join(gone, " "))

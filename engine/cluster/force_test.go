@@ -120,10 +120,12 @@ func TestForcePlan(t *testing.T) {
 		code   engine.Code
 		says   string
 	}{
-		"it can":                   {func(*system, *copied) {}, false, "", ""},
-		"somebody leads":           {func(s *system, c *copied) { s.servers.Leader = "n3" }, false, engine.Conflict, "can commit"},
-		"it votes alone":           {func(s *system, c *copied) { s.servers.Voters = []string{"n1"} }, false, engine.Conflict, "can commit"},
-		"it is the primary":        {func(s *system, c *copied) { s.agreed.Primary = "n1" }, false, engine.Denied, "is the configuration primary"},
+		"it can":            {func(*system, *copied) {}, false, "", ""},
+		"somebody leads":    {func(s *system, c *copied) { s.servers.Leader = "n3" }, false, engine.Conflict, "can commit"},
+		"it votes alone":    {func(s *system, c *copied) { s.servers.Voters = []string{"n1"} }, false, engine.Conflict, "can commit"},
+		"it is the primary": {func(s *system, c *copied) { s.agreed.Primary = "n1" }, false, "", ""},
+		"the primary can commit": {func(s *system, c *copied) { s.agreed.Primary, s.servers.Leader = "n1", "n1" }, false, engine.Denied,
+			"its changes can be saved"},
 		"no cluster":               {func(s *system, c *copied) { s.identity.Standalone = true }, false, engine.Denied, "not a member"},
 		"its database failed":      {func(s *system, c *copied) { s.servers.State = "Failed" }, false, engine.Unavailable, "cannot be used"},
 		"its copy is empty":        {func(s *system, c *copied) { c.err = engine.Errorf(engine.Unavailable, "no copy yet") }, false, engine.Unavailable, "no copy yet"},

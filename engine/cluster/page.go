@@ -212,7 +212,7 @@ func (s *Service) resetNow(r *engine.Reset) *engine.Reset {
 func (s *Service) namePrimary(ctx context.Context, page Page, c engine.Clustering, forced bool) error {
 	own := s.indexOf(c.Peers)
 	agreed := s.Agreed()
-	if own == 0 || c.Primary != own || agreed.Primary == s.o.Node || agreed.Primary == "" || s.o.Identity().Standalone {
+	if own == 0 || c.Primary != own || agreed.Primary == s.o.Node && !forced || agreed.Primary == "" || s.o.Identity().Standalone {
 		return nil
 	}
 	if len(s.Running().Peers) == 0 {
@@ -415,11 +415,21 @@ func (s *Service) restartReasonsLocked() []string {
 //
 // Errors: those of Gate.
 func (s *Service) Restart(ctx context.Context, actor engine.Actor) error {
-	ctx, end := engine.WithStages(ctx)
-	defer end()
 	procedure := ProcedureRestart
 	if s.Armed() {
 		procedure = ProcedureReset
+	}
+	return s.RestartFor(ctx, actor, procedure)
+}
+
+// RestartFor is Restart as the last step of a procedure that is carried out
+// between the two processes.
+//
+// Errors: those of Gate.
+func (s *Service) RestartFor(ctx context.Context, actor engine.Actor, procedure string) error {
+	ctx, end := engine.WithStages(ctx)
+	defer end()
+	if procedure == ProcedureReset {
 		engine.Staged(ctx, "reset", "armed", "%s", s.imageWord())
 	}
 	if _, err := s.Gate(ctx, procedure, StepRestart, s.Facts().Address); err != nil {

@@ -175,6 +175,17 @@ func (s *Service) resolutions(ctx context.Context, list []string) []engine.Resol
 	return out
 }
 
+// ResetKeeps asks the rules what a factory reset of this system keeps when its
+// peer list is cleared.
+func (s *Service) ResetKeeps(ctx context.Context) engine.ResetDecision {
+	page := s.copyPage()
+	page.Reset = nil
+	if page.Entered = page.Running; len(page.Entered.Peers) == 0 {
+		page.Entered.Peers = []string{s.Facts().Address}
+	}
+	return s.resetAnswer(ctx, page, engine.Clustering{})
+}
+
 // resetAnswer asks what a changed peer list means for a factory reset.
 func (s *Service) resetAnswer(ctx context.Context, page Page, c engine.Clustering) engine.ResetDecision {
 	if engine.SamePeers(page.Entered.Peers, c.Peers) {

@@ -36,7 +36,7 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 	v.Findings, v.Capacity = slices.Clone(s.findings), s.capacity.view
 	s.mu.Unlock()
 	v.Fenced = s.Fenced()
-	v.Forcible = s.o.Generations != nil && v.Primary != "" && !v.PrimaryHere && !id.Standalone && servers.State != stateFailed && s.cannotCommit(servers) == nil
+	v.Forcible = s.o.Generations != nil && v.Primary != "" && len(agreed.Members) > 1 && !id.Standalone && servers.State != stateFailed && s.cannotCommit(servers) == nil
 	v.ReadOnly = s.readOnly(v, servers)
 	v.Writable = v.ReadOnly == ""
 	list := page.Entered.Peers

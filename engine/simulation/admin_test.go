@@ -278,6 +278,9 @@ func (w *world) forcePrimary(f fault) func() {
 // takeOver is what the administrator of a fenced peer does: the new primary is
 // entered there and its configuration taken, the own one being saved aside.
 func (w *world) takeOver() {
+	if w.machines[w.primaryNow()].bare() {
+		return // it has nothing to give yet
+	}
 	c := w.list()
 	for _, m := range w.members() {
 		chief, p := w.machines[w.primaryNow()].process(), m.process()
@@ -302,6 +305,13 @@ func (w *world) takeOver() {
 			w.dismiss(m)
 		}
 	}
+}
+
+// bare reports whether a machine of a cluster has no copy of its configuration.
+func (m *machine) bare() bool {
+	m.w.mu.Lock()
+	defer m.w.mu.Unlock()
+	return m.proc != nil && !m.disk.identity.Standalone && (m.proc.replica == nil || len(m.proc.replica.dir.state.agreed.Members) == 0)
 }
 
 // knows reports whether a process has another as a member.
@@ -461,6 +471,10 @@ func (w *world) repair() {
 			}
 		}
 		if len(lost) > 0 {
+			if _, err := p.cluster.ForcePlan(p.ctx); err == nil { // voters were reset, and too few are left to take them out
+				_, err = p.cluster.SaveForced(p.ctx, admin, p.cluster.Entered())
+				w.count("primary went on by force " + map[bool]string{true: "done", false: "refused"}[err == nil])
+			}
 			c := w.list()
 			c.Peers = slices.DeleteFunc(c.Peers, func(a string) bool { return lost[a] })
 			c.Primary = slices.Index(c.Peers, chief.ip) + 1

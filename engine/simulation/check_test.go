@@ -298,6 +298,17 @@ func (w *world) heal() {
 
 // findPrimary is how an administrator learns which primary is in effect.
 func (w *world) findPrimary() {
+	if !w.primaryLeading() && w.machines[w.primaryNow()].bare() {
+		chief := w.furthest()
+		w.mu.Lock()
+		w.chief = chief
+		w.mu.Unlock()
+	}
+}
+
+// primaryLeading makes the primary of the newest group that has a leader the
+// one that is wanted; false when there is no such group.
+func (w *world) primaryLeading() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var newest *replica
@@ -315,6 +326,24 @@ func (w *world) findPrimary() {
 			w.chief = i
 		}
 	}
+	return newest != nil
+}
+
+// furthest is the member whose copy is the newest: the primary that took
+// another's copy may have lost who was to send it.
+func (w *world) furthest() int {
+	best, of := w.primaryNow(), engine.Agreed{}
+	for _, m := range w.members() {
+		p := m.process()
+		if p == nil || m.bare() {
+			continue
+		}
+		a := p.cluster.Agreed()
+		if a.Generation.Number > of.Generation.Number || a.Generation.Number == of.Generation.Number && a.Revision > of.Revision {
+			best, of = m.i, a
+		}
+	}
+	return best
 }
 
 // awaitEqual is I6: soon after the heal the copies of all members are equal.

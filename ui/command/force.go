@@ -107,12 +107,20 @@ func ForceConsequences(p engine.ForcePlan) []engine.Text {
 	out := []engine.Text{
 		{EN: fmt.Sprintf("This system goes on alone with revision %d as generation %d; it is then the only voter and the primary.", p.Copy.Revision, p.Next),
 			JA: fmt.Sprintf("このシステムはリビジョン %d から世代 %d として単独で続行し、唯一の投票ピア兼プライマリになります。", p.Copy.Revision, p.Next)},
-		{EN: "What was saved on " + p.Primary + " after that revision is not in it.",
-			JA: p.Primary + " でそのリビジョンより後に保存された設定は含まれません。"},
-		{EN: "When " + p.Primary + " returns it is kept apart (alarm 20011); its copy stays as it is until ForceConfigUpdate is run there, which saves it aside first.",
-			JA: p.Primary + " は復帰しても隔離されます(アラーム 20011)。そこで ForceConfigUpdate を実行するまで設定はそのまま残り、実行時にはまず退避されます。"},
-		{EN: "A peer that has nothing of its own follows by itself once this system is chosen as primary on its clustering page.",
-			JA: "独自の変更がないピアは、そのクラスタリングページでこのシステムをプライマリに選ぶと自動的に追従します。"},
+	}
+	if p.Here {
+		out = append(out,
+			engine.Text{EN: "A peer that returns follows by itself, unless another primary was named there meanwhile.",
+				JA: "復帰したピアは、その間に別のプライマリが指定されていなければ自動的に追従します。"},
+			engine.Text{EN: "Take the peers that are lost for good off the list afterwards.", JA: "その後、復旧しないピアをリストから削除してください。"})
+	} else {
+		out = append(out,
+			engine.Text{EN: "What was saved on " + p.Primary + " after that revision is not in it.",
+				JA: p.Primary + " でそのリビジョンより後に保存された設定は含まれません。"},
+			engine.Text{EN: "When " + p.Primary + " returns it is kept apart (alarm 20011); its copy stays as it is until ForceConfigUpdate is run there, which saves it aside first.",
+				JA: p.Primary + " は復帰しても隔離されます(アラーム 20011)。そこで ForceConfigUpdate を実行するまで設定はそのまま残り、実行時にはまず退避されます。"},
+			engine.Text{EN: "A peer that has nothing of its own follows by itself once this system is chosen as primary on its clustering page.",
+				JA: "独自の変更がないピアは、そのクラスタリングページでこのシステムをプライマリに選ぶと自動的に追従します。"})
 	}
 	var ahead []string
 	for _, q := range p.Reached {
