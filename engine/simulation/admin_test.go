@@ -470,7 +470,7 @@ func (w *world) repair() {
 				}
 			}
 		}
-		if len(lost) > 0 {
+		if len(lost) > 0 && p.free.Load() {
 			if _, err := p.cluster.ForcePlan(p.ctx); err == nil { // voters were reset, and too few are left to take them out
 				_, err = p.cluster.SaveForced(p.ctx, admin, p.cluster.Entered())
 				w.count("primary went on by force " + map[bool]string{true: "done", false: "refused"}[err == nil])
