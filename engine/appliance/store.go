@@ -38,6 +38,9 @@ func (s *store) Agreed(ctx context.Context) (engine.Agreed, error) {
 	if err == nil && agreed.Cluster != "" && caught {
 		return agreed, nil
 	}
+	// The identity is read first: together with a list from before this peer was
+	// admitted to another cluster, the new one would make members of nobody else.
+	id := s.a.identity.now()
 	members, localErr := s.a.local.Members(ctx)
 	if err == nil && agreed.Cluster != "" {
 		if localErr == nil && len(members) > 0 {
@@ -48,7 +51,6 @@ func (s *store) Agreed(ctx context.Context) (engine.Agreed, error) {
 	if localErr != nil {
 		return engine.Agreed{}, errors.Join(err, localErr)
 	}
-	id := s.a.identity.now()
 	return engine.Agreed{Cluster: id.Cluster, Generation: id.Generation, Members: members}, nil
 }
 
@@ -227,6 +229,7 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.endOpening()
 	a.endRefill(ctx)
 	a.cluster.StoreChanged(ctx)
+	a.keys.changed()
 	a.lifecycle.Changed()
 	a.follow(ctx)
 }
