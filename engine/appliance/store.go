@@ -229,7 +229,6 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.endOpening()
 	a.endRefill(ctx)
 	a.cluster.StoreChanged(ctx)
-	a.keys.changed()
 	a.lifecycle.Changed()
 	a.follow(ctx)
 }
