@@ -41,6 +41,9 @@ type Facts struct {
 	Procedure *ProcedureRecord `json:"procedure,omitempty"`
 	// Policy is which rules run there.
 	Policy PolicyFacts `json:"policy"`
+	// SystemKey is the public part of the peer's system key, in hexadecimal: what
+	// the data keys of the cluster are wrapped for. "" when it has none.
+	SystemKey string `json:"system_key,omitempty"`
 	// RTTs holds this peer's round trip to each other node id, in milliseconds.
 	RTTs map[string]float64 `json:"rtts,omitempty"`
 }

@@ -12,7 +12,7 @@ import (
 // no other source could give back. Alarms come again, and history and audit are
 // in the copies.
 var journalTables = []string{
-	"member", "item", "policy_script", "policy_version", "policy_revision", "policy_item", "policy_data", "policy_data_draft", "policy_ack", "policy_waiver",
+	"member", "item", "data_key", "data_key_wrap", "system_key", "policy_script", "policy_version", "policy_revision", "policy_item", "policy_data", "policy_data_draft", "policy_ack", "policy_waiver",
 }
 
 // wholeRecord is the record of everything that s has now.

@@ -40,6 +40,9 @@ type LocalOptions struct {
 	DecisionBytes int64         // of all decisions with their steps; 0: DefaultDecisionBytes
 	DecisionAge   time.Duration // behind the newest; 0: DefaultDecisionAge
 	Secret        func(path string) bool
+	// WithoutKey opens local.db although no key file fits it: LostKey then, and
+	// RenewKey repairs. Otherwise that is an error.
+	WithoutKey bool
 }
 
 // Local is this peer's own database. It works with every other peer gone.
@@ -54,8 +57,11 @@ type Local struct {
 	dir     string
 	logger  *slog.Logger
 	options LocalOptions
-	sealer  *Sealer
 	lock    *os.File
+
+	keys     sync.RWMutex // held while secrets are read, so that their key stays; after mu
+	key      *systemKey
+	keyFault error // why the key is lost
 
 	mu      sync.Mutex // held by the one writer, so that none waits inside SQLite
 	durable *dbsql.DB  // synchronous=FULL
@@ -71,15 +77,6 @@ func (l *Local) Dir() string { return l.dir }
 
 // Path is the file of local.db, for Diagnostics.
 func (l *Local) Path() string { return filepath.Join(l.dir, LocalFile) }
-
-// Sealer seals with this peer's system key.
-func (l *Local) Sealer() *Sealer { return l.sealer }
-
-// Seal seals plain with this peer's system key: see Sealer.Seal.
-func (l *Local) Seal(domain string, plain []byte) string { return l.sealer.Seal(domain, plain) }
-
-// Open opens what Seal sealed: see Sealer.Open.
-func (l *Local) Open(domain, sealed string) ([]byte, error) { return l.sealer.Open(domain, sealed) }
 
 // Close ends every connection and gives the data directory free. It may be
 // called twice.

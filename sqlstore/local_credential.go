@@ -68,6 +68,8 @@ type stored struct {
 }
 
 func (l *Local) credentials(ctx context.Context, q querier, where string, args ...any) ([]stored, error) {
+	l.keys.RLock()
+	defer l.keys.RUnlock()
 	return collect(ctx, q, "read the credentials", func(s scanner) (c stored, err error) {
 		var sealed string
 		var changed int64
@@ -75,7 +77,7 @@ func (l *Local) credentials(ctx context.Context, q querier, where string, args .
 			return c, err
 		}
 		c.changed = instant(changed)
-		c.private, err = l.sealer.Open(credentialDomain(c.name), sealed)
+		c.private, err = l.open(credentialDomain(c.name), sealed)
 		return c, err
 	}, "SELECT name, public, sealed, changed_ms FROM credential WHERE "+where+" ORDER BY name", args...)
 }
@@ -129,8 +131,11 @@ func (l *Local) putCredential(ctx context.Context, tx *dbsql.Tx, name, public st
 	if at.IsZero() {
 		at = time.Now()
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO credential VALUES (?, ?, ?, ?)",
-		name, public, l.sealer.Seal(credentialDomain(name), private), millis(at))
+	sealed, err := l.seal(credentialDomain(name), private)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO credential VALUES (?, ?, ?, ?)", name, public, sealed, millis(at))
 	return err
 }
 

@@ -38,8 +38,11 @@ type Identity struct {
 
 const secretDomain = "cluster secret"
 
-// Identity returns who this peer is. Errors: Unavailable with ErrKey.
+// Identity returns who this peer is; without Secret while the key is lost.
+// Errors: Unavailable with ErrKey.
 func (l *Local) Identity(ctx context.Context) (Identity, error) {
+	l.keys.RLock()
+	defer l.keys.RUnlock()
 	const doing = "read the identity"
 	var sealed string
 	id, err := one(ctx, l.read, doing, "this peer has no identity", func(s scanner) (id Identity, err error) {
@@ -49,7 +52,7 @@ func (l *Local) Identity(ctx context.Context) (Identity, error) {
 	if err != nil || sealed == "" {
 		return id, err
 	}
-	id.Secret, err = l.sealer.Open(secretDomain, sealed)
+	id.Secret, err = l.open(secretDomain, sealed)
 	return id, err
 }
 
@@ -77,14 +80,16 @@ func (l *Local) putIdentity(ctx context.Context, id Identity, members []engine.M
 	if id.Node == "" || id.Serial == "" {
 		return engine.Errorf(engine.Invalid, "an identity needs a node id and a serial number")
 	}
-	sealed := ""
-	if len(id.Secret) > 0 {
-		sealed = l.sealer.Seal(secretDomain, id.Secret)
-	}
-	return l.write(ctx, "store the identity", func(tx *dbsql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE identity SET node = ?, cluster = ?, sealed_secret = ?, generation = ?,
+	return l.write(ctx, "store the identity", func(tx *dbsql.Tx) (err error) {
+		sealed := ""
+		if len(id.Secret) > 0 {
+			if sealed, err = l.seal(secretDomain, id.Secret); err != nil {
+				return err
+			}
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE identity SET node = ?, cluster = ?, sealed_secret = CASE WHEN ? THEN sealed_secret ELSE ? END, generation = ?,
 			generation_id = ?, generation_parent = ?, store_dir = ?, serial = ?, state = ?, changed_ms = ?`,
-			id.Node, id.Cluster, sealed, id.Generation.Number, id.Generation.ID, id.Generation.Parent,
+			id.Node, id.Cluster, l.key.lost && sealed == "", sealed, id.Generation.Number, id.Generation.ID, id.Generation.Parent,
 			id.StoreDir, id.Serial, id.State, time.Now().UnixMilli())
 		if err != nil {
 			return err

@@ -28,12 +28,14 @@ func secretByName(path string) bool {
 }
 
 // Items returns the peer-specific items that were set, by canonical path,
-// secrets opened. Errors: Unavailable with ErrKey.
+// secrets opened; without them while the key is lost. Errors: Unavailable with ErrKey.
 func (l *Local) Items(ctx context.Context) (map[string]string, error) {
 	return l.items(ctx, l.read)
 }
 
 func (l *Local) items(ctx context.Context, q querier) (map[string]string, error) {
+	l.keys.RLock()
+	defer l.keys.RUnlock()
 	type item struct {
 		path, value string
 		secret      bool
@@ -47,7 +49,10 @@ func (l *Local) items(ctx context.Context, q querier) (map[string]string, error)
 	out := make(map[string]string, len(rows))
 	for _, i := range rows {
 		if i.secret {
-			plain, err := l.sealer.Open(itemDomain(i.path), i.value)
+			if l.key.lost {
+				continue
+			}
+			plain, err := l.open(itemDomain(i.path), i.value)
 			if err != nil {
 				return nil, err
 			}
@@ -110,7 +115,11 @@ func (l *Local) putItems(ctx context.Context, tx *dbsql.Tx, old, now map[string]
 		}
 		secret := l.options.Secret(path)
 		if secret {
-			value = l.sealer.Seal(itemDomain(path), []byte(value))
+			sealed, err := l.seal(itemDomain(path), []byte(value))
+			if err != nil {
+				return err
+			}
+			value = sealed
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO local_item VALUES (?, ?, ?)", path, value, secret); err != nil {
 			return err

@@ -33,7 +33,7 @@ const (
 // damaged is an error (ErrDamaged), never a silent new start.
 //
 // Errors: Conflict (ErrInUse), Denied (not writable), Internal (ErrDamaged),
-// Unavailable (ErrNewer, ErrKey, ErrFull, ErrDisk).
+// Unavailable (ErrNewer, ErrFull, ErrDisk; ErrKey unless WithoutKey).
 func OpenLocal(ctx context.Context, o LocalOptions) (_ *Local, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -197,23 +197,28 @@ func (l *Local) identify(ctx context.Context, first bool) error {
 	case err != nil && !fresh:
 		return sqliteError("read the identity", err)
 	}
-	key, err := loadKey(l.dir, fresh)
-	if err != nil {
-		return err
-	}
-	if l.sealer, err = NewSealer(key); err != nil {
-		return err
-	}
 	if fresh {
+		if l.key, err = firstKey(l.dir); err != nil {
+			return err
+		}
 		err = l.exec(ctx, "store the identity", `INSERT INTO identity (one, node, serial, sealed_check, state, changed_ms)
-			VALUES (1, ?, ?, ?, ?, ?)`, newNode(), newSerial(), l.sealer.Seal(checkDomain, nil), Standalone, time.Now().UnixMilli())
-	} else if _, openErr := l.sealer.Open(checkDomain, check); openErr != nil {
-		err = keyError("the system key %s is not the one that the local database was sealed with", filepath.Join(l.dir, KeyFile))
+			VALUES (1, ?, ?, ?, ?, ?)`, newNode(), newSerial(), l.key.sealer.Seal(checkDomain, nil), Standalone, time.Now().UnixMilli())
+	} else if l.key, err = findKey(l.dir, check); errors.Is(err, ErrKey) && l.options.WithoutKey {
+		err = l.withoutKey(err)
 	}
 	if err != nil || !first {
 		return err
 	}
 	return l.mark(ctx)
+}
+
+// withoutKey goes on with a key of this process alone, which seals nothing.
+func (l *Local) withoutKey(fault error) (err error) {
+	if l.key, err = newSystemKey(randomKey()); err != nil {
+		return err
+	}
+	l.key.lost, l.keyFault = true, fault
+	return nil
 }
 
 const checkDomain = "system key"

@@ -64,9 +64,12 @@ func TestOpenLocalFaults(t *testing.T) {
 		{"a page overwritten", func(t *testing.T, dir string) { flip(t, dir, 4096*3, 512) }, engine.Internal, sqlstore.ErrDamaged, "local.db is damaged"},
 		{"other content", func(t *testing.T, dir string) { write(t, dir, "local.db", strings.Repeat("not a database\n", 1000)) }, engine.Internal, sqlstore.ErrDamaged, "local.db is damaged"},
 		{"empty database", func(t *testing.T, dir string) { remove(t, dir, "local.db"); run(t, dir, "CREATE TABLE x (y)") }, engine.Internal, sqlstore.ErrDamaged, "holds no identity"},
-		{"key removed", func(t *testing.T, dir string) { remove(t, dir, "system.key") }, engine.Unavailable, sqlstore.ErrKey, "system.key is missing"},
-		{"key cut off", func(t *testing.T, dir string) { truncate(t, dir, "system.key", 7) }, engine.Unavailable, sqlstore.ErrKey, "system.key is damaged: 7 bytes"},
-		{"another key", func(t *testing.T, dir string) { write(t, dir, "system.key", strings.Repeat("k", 32)) }, engine.Unavailable, sqlstore.ErrKey, "is not the one"},
+		{"key removed", func(t *testing.T, dir string) { remove(t, dir, "system.key"); remove(t, dir, "system.key.copy") }, engine.Unavailable, sqlstore.ErrKey, "system.key is missing"},
+		{"key cut off", func(t *testing.T, dir string) { truncate(t, dir, "system.key", 7); remove(t, dir, "system.key.copy") }, engine.Unavailable, sqlstore.ErrKey, "system.key is damaged: 7 bytes"},
+		{"another key", func(t *testing.T, dir string) {
+			write(t, dir, "system.key", strings.Repeat("k", 32))
+			write(t, dir, "system.key.copy", strings.Repeat("k", 32))
+		}, engine.Unavailable, sqlstore.ErrKey, "is not the one"},
 		{"newer release", func(t *testing.T, dir string) {
 			run(t, dir, "INSERT INTO migration VALUES (9999, 'later', '', 0, '')")
 		}, engine.Unavailable, sqlstore.ErrNewer, "newer release"},

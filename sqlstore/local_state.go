@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	dbsql "database/sql"
 
 	"hexad/engine"
 )
@@ -11,6 +12,8 @@ const stateDomain = "state "
 // State returns a small fact that was kept for the next start, "" when none
 // was. Values are sealed at rest.
 func (l *Local) State(ctx context.Context, name string) (string, error) {
+	l.keys.RLock()
+	defer l.keys.RUnlock()
 	sealed, err := one(ctx, l.read, "read a kept value", "nothing is kept as "+name, func(s scanner) (v string, err error) {
 		return v, s.Scan(&v)
 	}, "SELECT value FROM state WHERE name = ?", name)
@@ -20,7 +23,7 @@ func (l *Local) State(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	plain, err := l.sealer.Open(stateDomain+name, sealed)
+	plain, err := l.open(stateDomain+name, sealed)
 	return string(plain), err
 }
 
@@ -29,5 +32,12 @@ func (l *Local) PutState(ctx context.Context, name, value string) error {
 	if value == "" {
 		return l.exec(ctx, "forget a kept value", "DELETE FROM state WHERE name = ?", name)
 	}
-	return l.exec(ctx, "keep a value", "INSERT OR REPLACE INTO state VALUES (?, ?)", name, l.sealer.Seal(stateDomain+name, []byte(value)))
+	return l.write(ctx, "keep a value", func(tx *dbsql.Tx) error {
+		sealed, err := l.seal(stateDomain+name, []byte(value))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO state VALUES (?, ?)", name, sealed)
+		return err
+	})
 }

@@ -3,12 +3,12 @@ package sqlstore
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"hexad/engine"
@@ -17,41 +17,67 @@ import (
 // SealedPrefix begins every sealed value, as in the model product's dumps.
 const SealedPrefix = "{cipher}"
 
-// KeyFile is the name of the system key in the data directory: 32 random
-// bytes, mode 0600. Who has it and local.db has all secrets of this peer.
-const KeyFile = "system.key"
+// KeySize is the size of a system key and of a data key, in bytes.
+const KeySize = 32
 
-const systemKeySize = 32
-
-// Sealer seals secrets with this peer's system key: AES-256-GCM with a random
-// nonce and the domain as additional data, so that a value copied into another
-// place does not open there. Safe for concurrent use.
+// Sealer seals secrets with one key: AES-256-GCM with a random nonce and the
+// domain as additional data, so that a value copied into another place does not
+// open there. Safe for concurrent use.
 type Sealer struct {
 	aead cipher.AEAD
+	mark string // between the prefix and the base64 text: which key it is
+	what string // names the key in errors
 }
 
-// NewSealer makes a Sealer of a key of 32 bytes.
+// NewSealer makes a Sealer of a key of 32 bytes, as local.db is sealed:
+// "{cipher}" and base64 text.
 //
 // Errors: Invalid (length).
 func NewSealer(key []byte) (*Sealer, error) {
-	if len(key) != systemKeySize {
-		return nil, engine.Errorf(engine.Invalid, "the system key has %d bytes, not %d", len(key), systemKeySize)
+	return newSealer(key, "", "the system key of this peer")
+}
+
+// NewDataSealer makes the Sealer of a data key of the cluster. Its texts name
+// the number: "{cipher}k7:" and base64 text.
+//
+// Errors: Invalid (length).
+func NewDataSealer(number int64, key []byte) (*Sealer, error) {
+	n := strconv.FormatInt(number, 10)
+	return newSealer(key, "k"+n+":", "data key "+n+" of the cluster")
+}
+
+func newSealer(key []byte, mark, what string) (*Sealer, error) {
+	if len(key) != KeySize {
+		return nil, engine.Errorf(engine.Invalid, "%s has %d bytes, not %d", what, len(key), KeySize)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return nil, engine.Errorf(engine.Internal, "system key: %w", err)
+		return nil, engine.Errorf(engine.Internal, "%s: %w", what, err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err != nil {
-		return nil, engine.Errorf(engine.Internal, "system key: %w", err)
+		return nil, engine.Errorf(engine.Internal, "%s: %w", what, err)
 	}
-	return &Sealer{aead}, nil
+	return &Sealer{aead, mark, what}, nil
 }
 
-// Seal returns plain as "{cipher}" and base64 text that opens only with the
-// same key and the same domain.
+// SealedWith tells which data key a text was sealed with: 0 for one that names
+// none. sealed is false for what is no sealed text.
+func SealedWith(text string) (number int64, sealed bool) {
+	text, sealed = strings.CutPrefix(text, SealedPrefix)
+	if !sealed || !strings.HasPrefix(text, "k") {
+		return 0, sealed
+	}
+	digits, _, named := strings.Cut(text[1:], ":") // base64 has no colon
+	if n, ok := whole(digits); ok && named {
+		return n, true
+	}
+	return 0, true
+}
+
+// Seal returns plain as text that opens only with the same key and the same domain.
 func (s *Sealer) Seal(domain string, plain []byte) string {
-	return SealedPrefix + base64.StdEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, []byte(domain)))
+	return SealedPrefix + s.mark + base64.StdEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, []byte(domain)))
 }
 
 // Open returns what was sealed for domain.
@@ -59,7 +85,10 @@ func (s *Sealer) Seal(domain string, plain []byte) string {
 // Errors: Invalid (not a sealed value), Unavailable with ErrKey as its cause
 // (another key, another domain, or damage).
 func (s *Sealer) Open(domain, sealed string) ([]byte, error) {
-	text, marked := strings.CutPrefix(sealed, SealedPrefix)
+	text, marked := strings.CutPrefix(sealed, SealedPrefix+s.mark)
+	if with, is := SealedWith(sealed); is && (!marked || with > 0 && s.mark == "") {
+		return nil, keyError("%s was not sealed with %s", domain, s.what)
+	}
 	if !marked {
 		return nil, engine.Errorf(engine.Invalid, "%s: not a sealed value", domain)
 	}
@@ -69,48 +98,9 @@ func (s *Sealer) Open(domain, sealed string) ([]byte, error) {
 	}
 	plain, err := s.aead.Open(nil, nil, raw, []byte(domain))
 	if err != nil {
-		return nil, keyError("%s cannot be opened with the system key of this peer", domain)
+		return nil, keyError("%s cannot be opened with %s", domain, s.what)
 	}
 	return plain, nil
-}
-
-// ErrKey is the cause of every error about the system key: alarm 40055.
-var ErrKey = errors.New("system key")
-
-func keyError(format string, args ...any) *engine.Error {
-	e := engine.Errorf(engine.Unavailable, format, args...)
-	e.Err = ErrKey
-	e.Remedy = "put back " + KeyFile + " from a backup of this peer, or take the peer out of the cluster, reset it and add it again"
-	return e
-}
-
-// loadKey reads the system key. It makes one only when create is set, that is
-// at the first start: a new key beside rows sealed with an old one would lose them.
-func loadKey(dir string, create bool) ([]byte, error) {
-	path := filepath.Join(dir, KeyFile)
-	key, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && create:
-		return makeKey(path)
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, keyError("the system key %s is missing", path)
-	case err != nil:
-		return nil, fileError("read the system key", err)
-	case len(key) != systemKeySize && create:
-		return makeKey(path) // a first start that was cut short: nothing is sealed yet
-	case len(key) != systemKeySize:
-		return nil, keyError("the system key %s is damaged: %d bytes, not %d", path, len(key), systemKeySize)
-	}
-	return key, nil
-}
-
-func makeKey(path string) ([]byte, error) {
-	key := make([]byte, systemKeySize)
-	rand.Read(key) // never fails since Go 1.24
-	if err := writeSynced(path, key, 0o600); err != nil {
-		return nil, fileError("write the system key", err)
-	}
-	return key, nil
 }
 
 // writeSynced writes path whole or not at all, and returns when it is on disk.

@@ -8,12 +8,18 @@ import (
 
 	"hexad/engine"
 	"hexad/sqlstore"
-	"hexad/sqlstore/sqlstoretest"
 )
 
 func TestSeal(t *testing.T) {
 	t.Parallel()
-	l := sqlstoretest.Local(t)
+	sealer := func(fill byte) *sqlstore.Sealer {
+		s, err := sqlstore.NewSealer(bytes.Repeat([]byte{fill}, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	l := sealer(1)
 	for _, plain := range []string{"", "secret", strings.Repeat("x", 1<<16), "\x00\xff"} {
 		sealed := l.Seal("domain", []byte(plain))
 		if !strings.HasPrefix(sealed, "{cipher}") || (len(plain) > 2 && strings.Contains(sealed, plain)) {
@@ -28,7 +34,7 @@ func TestSeal(t *testing.T) {
 		}
 	}
 	sealed := l.Seal("domain", []byte("secret"))
-	other := sqlstoretest.Local(t)
+	other := sealer(2)
 	cases := []struct {
 		name   string
 		open   func() ([]byte, error)

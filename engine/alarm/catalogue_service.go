@@ -54,7 +54,7 @@ var serviceEntries = []entry{
 		t("Upload a certificate with a common name.", "共通名を持つ証明書をアップロードしてください。")},
 	{40055, engine.Warning,
 		t("Failed to update key file", "キーファイルの更新に失敗しました"),
-		t("The system key file is in an inconsistent state", "システムキーファイルの状態に矛盾があります"),
+		t("The system key file is in an inconsistent state: {detail}", "システムキーファイルの状態に矛盾があります: {detail}"),
 		t("Alone: run xCommand ForceSystemKeyUpdate here. In a cluster: run it on a peer that does not show this alarm.",
 			"単独のシステムではここで xCommand ForceSystemKeyUpdate を実行してください。クラスタでは、このアラームが出ていないピアで実行します。")},
 	{40068, engine.Critical,

@@ -46,13 +46,14 @@ var provokedAlarms = []provoked{
 	{15005, "a damaged cluster.db at the start, a full disk", "a reset or restored data; room on the disk", "TestDamagedClusterDatabase", ""},
 	{15008, "a damaged local.db: the system says so and does not start", "the data are restored or a new data directory is used", "TestDamagedLocalDatabase", ""},
 	{15013, "an armed factory reset cannot be carried out", "the reset is not armed any more", "TestFactoryReset", ""},
+	{40055, "the file of the system key is missing, cut short or another", "ForceSystemKeyUpdate: alone here, in a cluster on a peer without the alarm", "TestKeyFileDamage40055", ""},
 	{40049, "a cluster runs in the permissive mode", "the mode is Enforcing and running", "TestAlarmsOfOne", ""},
 }
 
 // TestProvokedAlarms: the table has each number once, and its tests exist.
 func TestProvokedAlarms(t *testing.T) {
 	t.Parallel()
-	want := []int{20024, 20025, 15004, 15005, 15008, 15013, 40049}
+	want := []int{20024, 20025, 15004, 15005, 15008, 15013, 40049, 40055}
 	for id := 20003; id <= 20021; id++ {
 		if !slices.Contains([]int{20010, 20013}, id) { // numbers that the reference does not use
 			want = append(want, id)

@@ -54,6 +54,7 @@ type appliance struct {
 	peers       *peerLink
 	link        *link.Link
 	store       *store
+	keys        *keys
 	config      *config.Service
 	cluster     *cluster.Service
 	answers     http.Handler // of the peer link
@@ -75,6 +76,12 @@ type appliance struct {
 	guard        *signin.Guard // of the passwords, at all faces
 	ssh          *ssh.Server   // nil: there is no shell over SSH
 	hostKeyPrint string        // its host key's fingerprint
+
+	// spare is what this process uses instead of keys that it cannot open.
+	spare struct {
+		credentials sqlstore.Credentials
+		hostKeys    []sqlstore.HostKey
+	}
 
 	mu     sync.Mutex
 	offers map[string]string // address to the key that it showed instead of the pinned one
@@ -182,7 +189,7 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 	if a.registry, err = config.Load(); err != nil {
 		return fmt.Errorf("load the registry of configuration items: %w", err)
 	}
-	a.local, err = sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: a.o.DataDir, Logger: a.log, Release: a.o.Release, Secret: a.registry.Secret})
+	a.local, err = sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: a.o.DataDir, Logger: a.log, Release: a.o.Release, Secret: a.registry.Secret, WithoutKey: true})
 	if err != nil {
 		return err
 	}
@@ -231,6 +238,7 @@ func (a *appliance) openPeers(ctx context.Context) error {
 		Directory: a.directory, Joins: a.peers, Handler: http.HandlerFunc(a.servePeer), Recovery: http.HandlerFunc(a.serveRecovery), Report: a.reported, Log: a.log.With("module", "link"),
 	})
 	a.openStore()
+	a.keys = newKeys(a)
 	a.newCluster()
 	a.newLifecycle()
 	a.newReactor()
@@ -273,6 +281,7 @@ func (a *appliance) openCluster(ctx context.Context) error {
 	if err := a.cluster.Open(ctx); err != nil {
 		return err
 	}
+	a.keys.begin(ctx)
 	a.reload(ctx)
 	return nil
 }
@@ -310,7 +319,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, certificates{a}.watch)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, certificates{a}.watch, a.keys.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

@@ -77,8 +77,8 @@ func (b backups) make(ctx context.Context, passphrase, dir string) (out command.
 	if err := b.a.local.BackupTo(ctx, filepath.Join(dir, backup.LocalPart)); err != nil {
 		return out, err
 	}
-	if err := copyFile(filepath.Join(b.a.o.DataDir, sqlstore.KeyFile), filepath.Join(dir, backup.KeyPart)); err != nil {
-		return out, fmt.Errorf("copy the system key: %w", err)
+	if err := b.a.local.KeyTo(filepath.Join(dir, backup.KeyPart)); err != nil {
+		return out, err
 	}
 	f, err := os.OpenFile(filepath.Join(dir, backup.ClusterPart), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -242,10 +242,12 @@ func (b backups) rebuild(ctx context.Context, made string) (items restoredItems,
 	if err != nil {
 		return items, unfit("its identity", err)
 	}
-	sealer := &clusterSealer{identity: &identity{id: id}}
+	ring := newKeyring(local, func() []byte { return id.Secret }, func(context.Context) (sqlstore.DataKeys, error) {
+		return sqlstore.CopyDataKeys(filepath.Join(made, backup.ClusterPart))
+	})
 	for path, value := range items.shared {
 		if strings.HasPrefix(value, sqlstore.SealedPrefix) && b.a.registry.Secret(path) {
-			if _, err := sealer.Open("item "+path, value); err != nil {
+			if _, err := ring.Open("item "+path, value); err != nil {
 				return items, unfit("the secret "+path, err)
 			}
 		}

@@ -40,7 +40,7 @@ func (c *changes) happened() {
 
 // newCluster makes the configuration and the clustering, which ask each other.
 func (a *appliance) newCluster() {
-	secrets := config.Sealed(a.registry, replicated{a}, &clusterSealer{identity: a.identity}, a.log.With("module", "configuration"))
+	secrets := config.Sealed(a.registry, replicated{a}, a.keys.ring, a.log.With("module", "configuration"))
 	a.config = config.New(a.registry, secrets, localItems{a.local}, page{a}, a.judgeConfiguration, a.log.With("module", "configuration"))
 	a.cluster = cluster.New(cluster.Options{
 		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Refill: a.store, Digests: a.store, Link: a.peers,

@@ -383,13 +383,6 @@ func TestDamagedLocalDatabase(t *testing.T) {
 		{"gone", "local.db", gone},
 		{"its beginning is changed", "local.db", flipped(0, 100)},
 		{"a page is changed", "local.db", flipped(50, 4096)},
-		{"the key is gone", "system.key", gone},
-		{"the key is another", "system.key", flipped(0, 32)},
-		{"the key is cut short", "system.key", func(t *testing.T, path string) {
-			if err := os.Truncate(path, 7); err != nil {
-				t.Fatal(err)
-			}
-		}},
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,7 +12,6 @@ import (
 	"hexad/engine/h323"
 	"hexad/engine/host"
 	"hexad/engine/link"
-	"hexad/sqlstore"
 )
 
 // openHost makes what looks at this machine: names and time.
@@ -53,7 +52,7 @@ func (a *appliance) hostFacts() engine.Facts {
 	f := engine.Facts{
 		Address: a.o.Address, Addresses: []string{a.o.Address}, Product: a.o.Series, Role: a.o.Role, Size: a.o.Size, Hardware: "virtual",
 		NICs: 1, ClusterNIC: "single", SystemName: get("SystemUnit Name"), HostName: get("IP DNS Hostname"), Domain: get("IP DNS Domain Name"),
-		Started: a.started.UTC(), NTP: a.clock.Facts(), Keys: a.keys(), Upgraded: haveResetImage(a.o.DataDir),
+		Started: a.started.UTC(), NTP: a.clock.Facts(), Keys: a.optionKeys(), Upgraded: haveResetImage(a.o.DataDir),
 		Maintenance: a.maintenance.Admit() != nil,
 	}
 	if v6 := get("Ethernet 1 IP V6 Address"); v6 != "" {
@@ -70,11 +69,12 @@ func (a *appliance) hostFacts() engine.Facts {
 		f.Policy = a.lifecycle.Facts()
 	}
 	f.DNS = a.dnsFacts()
+	f.SystemKey = a.local.PublicKey()
 	return f
 }
 
-// keys are the option keys of this peer, without their secret text.
-func (a *appliance) keys() []engine.Key {
+// optionKeys are the option keys of this peer, without their secret text.
+func (a *appliance) optionKeys() []engine.Key {
 	view := a.config.Current()
 	var out []engine.Key
 	for _, i := range view.Entries("Option") {
@@ -215,14 +215,17 @@ func (a *appliance) credentials(ctx context.Context) (*link.Credentials, error) 
 	if err != nil {
 		return nil, err
 	}
-	if len(stored.Certificate) == 0 {
+	lost := a.local.LostKey()
+	if len(stored.Certificate) == 0 || lost {
 		names := []string{host.HostName()}
 		cert, key, err := link.NewCredentials(names, []net.IP{a.ip().AsSlice()}, time.Now())
 		if err != nil {
 			return nil, err
 		}
-		stored = sqlstore.Credentials{Certificate: cert, PrivateKey: key, Changed: time.Now().UTC()}
-		if err := a.local.PutCredentials(ctx, stored); err != nil {
+		stored.Certificate, stored.PrivateKey, stored.Changed = cert, key, time.Now().UTC()
+		if lost { // its own key stays as it is: whoever puts the system key back has it again
+			a.spare.credentials = stored
+		} else if err := a.local.PutCredentials(ctx, stored); err != nil {
 			return nil, err
 		}
 	}

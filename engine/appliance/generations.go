@@ -93,12 +93,11 @@ func (g generations) Items(ctx context.Context) (map[string]string, error) {
 const secretMask = "********"
 
 func (g generations) Compare(own, other map[string]string) []engine.Difference {
-	sealer := &clusterSealer{identity: g.a.identity}
 	open := func(path, value string) string {
 		if !strings.HasPrefix(value, sqlstore.SealedPrefix) || !g.a.registry.Secret(path) {
 			return value
 		}
-		plain, err := sealer.Open("item "+path, value)
+		plain, err := g.a.keys.ring.Open("item "+path, value)
 		if err != nil {
 			return value // sealed by somebody else: it differs
 		}

@@ -159,6 +159,9 @@ func (p *peerLink) Admit(ctx context.Context, asker link.JoinSide) (link.Grant, 
 		return link.Grant{}, err
 	}
 	g, err := p.a.cluster.Admit(ctx, ask)
+	if err == nil {
+		p.a.keys.admitted(ctx, ask)
+	}
 	return link.Grant{Cluster: g.Cluster, Secret: g.Secret, Generation: g.Generation, Members: g.Members}, err
 }
 

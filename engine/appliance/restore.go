@@ -55,7 +55,7 @@ const trialCrashes = 3
 // restored are the files of the data directory that belong to a system's
 // state, by pattern. The reset folder, the ballast, the locks and damaged
 // copies that a person has to look at belong to the machine.
-var restored = []string{"local.db", "local.db-wal", "local.db-shm", "local.db-journal", "system.key", "hexad.id",
+var restored = []string{"local.db", "local.db-wal", "local.db-shm", "local.db-journal", "system.key*", "hexad.id",
 	"cluster", openingFile, "config.journal*", "aside", resetMark}
 
 // stageRestore makes what was prepared in dir the next system, from the next

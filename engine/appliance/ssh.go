@@ -61,7 +61,7 @@ func (a *appliance) hostKey(ctx context.Context) (sqlstore.HostKey, error) {
 		return sqlstore.HostKey{}, err
 	}
 	for _, k := range keys {
-		if k.Algorithm == ssh.HostKeyAlgorithm && ssh.Fingerprint(k.Public) != "" {
+		if k.Algorithm == ssh.HostKeyAlgorithm && ssh.Fingerprint(k.Public) != "" && len(k.Private) > 0 {
 			return k, nil
 		}
 	}
@@ -69,7 +69,9 @@ func (a *appliance) hostKey(ctx context.Context) (sqlstore.HostKey, error) {
 	if k.Private, k.Public, err = ssh.MakeHostKey(); err != nil {
 		return sqlstore.HostKey{}, err
 	}
-	if err := a.local.PutHostKeys(ctx, []sqlstore.HostKey{k}); err != nil {
+	if a.local.LostKey() { // as the certificate's
+		a.spare.hostKeys = []sqlstore.HostKey{k}
+	} else if err := a.local.PutHostKeys(ctx, []sqlstore.HostKey{k}); err != nil {
 		return sqlstore.HostKey{}, err
 	}
 	a.journal.Emit(event.Named("ssh", "SSH Host Key Made", ssh.HostKeyAlgorithm+" "+ssh.Fingerprint(k.Public)))

@@ -229,6 +229,7 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.endOpening()
 	a.endRefill(ctx)
 	a.cluster.StoreChanged(ctx)
+	a.keys.changed()
 	a.lifecycle.Changed()
 	a.follow(ctx)
 }

@@ -13,7 +13,8 @@ import (
 // Sealer seals secrets with a key that every peer of the cluster has. A sealed
 // value begins with "{cipher}" and opens for the same domain only.
 type Sealer interface {
-	Seal(domain string, plain []byte) string
+	// Errors: Unavailable when the key is not at hand.
+	Seal(domain string, plain []byte) (string, error)
 	Open(domain, sealed string) ([]byte, error)
 }
 
@@ -90,17 +91,25 @@ func (s *sealedStore) tell(path, value string, err error) {
 }
 
 func (s *sealedStore) SaveConfiguration(ctx context.Context, save engine.Save) (engine.Saved, error) {
-	return s.store.SaveConfiguration(ctx, s.seal(save))
+	save, err := s.seal(save)
+	if err != nil {
+		return engine.Saved{}, err
+	}
+	return s.store.SaveConfiguration(ctx, save)
 }
 
-func (s *sealedStore) seal(save engine.Save) engine.Save {
+func (s *sealedStore) seal(save engine.Save) (engine.Save, error) {
 	save.Changes = slices.Clone(save.Changes)
 	for n := range save.Changes {
 		if c := &save.Changes[n]; !c.Delete && c.Value != "" && s.reg.Secret(c.Path) {
-			c.Value = s.by.Seal(secretDomain(c.Path), []byte(c.Value))
+			sealed, err := s.by.Seal(secretDomain(c.Path), []byte(c.Value))
+			if err != nil {
+				return save, err
+			}
+			c.Value = sealed
 		}
 	}
-	return save
+	return save, nil
 }
 
 // sealedGroupStore is a sealedStore over a store that writes groups.
@@ -112,7 +121,10 @@ type sealedGroupStore struct {
 func (s sealedGroupStore) SaveConfigurations(ctx context.Context, saves []engine.Save) ([]engine.Saved, error) {
 	sealed := make([]engine.Save, len(saves))
 	for n, save := range saves {
-		sealed[n] = s.seal(save)
+		var err error
+		if sealed[n], err = s.seal(save); err != nil {
+			return nil, err
+		}
 	}
 	return s.group.SaveConfigurations(ctx, sealed)
 }

@@ -15,8 +15,11 @@ import (
 // nothing, but it knows its key and domain again.
 type reversible string
 
-func (key reversible) Seal(domain string, plain []byte) string {
-	return "{cipher}" + base64.StdEncoding.EncodeToString([]byte(string(key)+"|"+domain+"|"+string(plain)))
+func (key reversible) Seal(domain string, plain []byte) (string, error) {
+	if key == "" {
+		return "", engine.Errorf(engine.Unavailable, "no key at hand")
+	}
+	return "{cipher}" + base64.StdEncoding.EncodeToString([]byte(string(key)+"|"+domain+"|"+string(plain))), nil
 }
 
 func (key reversible) Open(domain, sealed string) ([]byte, error) {
@@ -62,6 +65,9 @@ func TestSecretsRestSealed(t *testing.T) {
 	other := open("k2")
 	if value(t, other, path) != "" || value(t, other, "Authentication UserName") != "me" {
 		t.Error("with another key the secret is not set and the rest serves")
+	}
+	if _, err := open("").Set(t.Context(), admin, 0, []engine.Change{set(path, "another")}); engine.CodeOf(err) != engine.Unavailable || !strings.HasPrefix(s.config.Items[path], "{cipher}") {
+		t.Errorf("without a key: %v, rests as %q; want unavailable and nothing saved", err, s.config.Items[path])
 	}
 	if _, err := svc.Set(t.Context(), admin, 0, []engine.Change{set(path, "{cipher}AAAA")}); engine.CodeOf(err) != engine.Invalid {
 		t.Errorf("a sealed value as a password: %v, want invalid", err)

@@ -17,6 +17,12 @@ var Names = []string{
 	// A factory reset: engine/cluster; between two children, engine/appliance.
 	"reset.armed", "reset.marked", "reset.emptied", "reset.removed",
 
+	// The system key of a peer: sqlstore, engine/appliance.
+	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced",
+
+	// The data keys of a cluster: engine/appliance.
+	"datakey.made", "datakey.wrapped", "datakey.resealed",
+
 	// A restore: prepared by the child; between two children, engine/appliance.
 	"restore.prepared", "restore.staged", "restore.moving", "restore.move", "restore.placing", "restore.trial", "restore.kept",
 	"restore.clearing", "restore.returning", "restore.failed",

@@ -125,6 +125,7 @@ type Parts struct {
 	Policies      *policy.Lifecycle
 	Roster        Roster
 	SSH           SSH
+	Keys          Keys
 	Gate          Gate // nil: nothing is held up
 	Audit         func(context.Context, Audited)
 }

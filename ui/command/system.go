@@ -27,6 +27,9 @@ func (t *Table) systemEntries() []*Entry {
 	if t.parts.Diagnostics != nil {
 		out = append(out, t.sql())
 	}
+	if t.parts.Keys != nil {
+		out = append(out, t.keyEntries()...)
+	}
 	return out
 }
 
