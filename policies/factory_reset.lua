@@ -1,5 +1,6 @@
 -- Saving an empty peer list arms a factory reset for the next restart. Putting
--- the same addresses back, in the same order, disarms it. Before 12.6 the
+-- the same addresses back, in the same order, disarms it. What is kept follows
+-- from the release: before 8.11 an empty list reset nothing, and before 12.6 the
 -- certificate, its key and the trust store outlived a reset.
 --
 -- Source: the seed, "Removing a peer"; reference 2.7, 2.12.
@@ -13,7 +14,13 @@ local ALWAYS_KEPT = {
   "option_keys", "access.https", "access.ssh",
 }
 
-local CERTIFICATES = { "tls.server_certificate", "tls.private_key", "tls.trust_store" }
+-- what was kept before a release, and is lost from it on
+local KEPT_BEFORE = {
+  { release = "12.6", names = { "tls.server_certificate", "tls.private_key", "tls.trust_store" } },
+}
+
+-- the release since which an empty list resets
+local SINCE = "8.11"
 
 -- names are the same in upper and lower case
 local function same(a, b)
@@ -24,9 +31,9 @@ local function same(a, b)
   return true
 end
 
--- numbers below 8 are not of the series that 12.6 belongs to
-local function keeps_certificates(release)
-  return version.major(release) >= 8 and version.less(release, "12.6")
+-- numbers below 8 are not of the series that these releases belong to: they are today's
+local function before(release, other)
+  return version.major(release) >= 8 and version.less(release, other)
 end
 
 function P.evaluate(c)
@@ -46,10 +53,18 @@ function P.evaluate(c)
     return { reset = "none" }
   end
 
+  if before(c.self.version, SINCE) then
+    why("release_without_reset")
+    return { reset = "none" }
+  end
+
   local keep = {}
   for i, k in ipairs(ALWAYS_KEPT) do keep[i] = k end
-  if keeps_certificates(c.self.version) then
-    for _, k in ipairs(CERTIFICATES) do keep[#keep + 1] = k end
+  for _, change in ipairs(KEPT_BEFORE) do
+    if before(c.self.version, change.release) then
+      why("kept_before_release", { release = change.release })
+      for _, k in ipairs(change.names) do keep[#keep + 1] = k end
+    end
   end
   local missing = c.reset_image ~= "present"
   if missing then why("reset_image_missing") end

@@ -36,6 +36,21 @@ function test_from_12_6_certificates_go()
   expect.falsy(list.contains(evaluate(c).keep, "tls.trust_store"))
 end
 
+function test_the_release_decides_at_its_first_number()
+  local c = input({ "a" }, {})
+  for release, kept in pairs({ ["X8.11"] = true, ["X8.11.4"] = true, ["X12.5.99"] = true, ["X12.6"] = false, ["X12.6.1"] = false, ["X15.4"] = false }) do
+    c.self.version = release
+    expect.equal(list.contains(evaluate(c).keep, "tls.private_key"), kept)
+  end
+end
+
+function test_before_8_11_an_empty_list_resets_nothing()
+  local c = input({ "a" }, {})
+  c.self.version = "X8.10.4"
+  expect.equal(evaluate(c).reset, "none")
+  expect.traced("release_without_reset")
+end
+
 function test_own_release_numbers_are_today()
   local c = input({ "a" }, {})
   c.self.version = "1.0.0"

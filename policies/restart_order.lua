@@ -1,6 +1,6 @@
 -- In a guided procedure peers restart one at a time, the primary first: each when the others are back
--- and have what the primary has, two minutes after the restart before it and
--- five minutes after the last change of the configuration.
+-- and have what the primary has, and some seconds after the restart before it and
+-- after the last change of the configuration: long enough for what it may break to show.
 -- A restart that an administrator asks for by itself is let through: joining and
 -- removing peers need some.
 --
@@ -10,11 +10,11 @@ local P = policy {
   title = { en = "Restart in order", ja = "再起動の順序" },
 }
 
-local AFTER_RESTART, AFTER_CHANGE, AGAIN = 120, 300, 30
+local AFTER_RESTART, AFTER_CHANGE, AGAIN = 5, 5, 5
 
 local TAKES_A_PEER_DOWN = { restart = true, reboot = true, upgrade = true }
 
-local ASKED_FOR = { restart = true, factory_reset = true }
+local ASKED_FOR = { restart = true, create_cluster = true, change_names = true, factory_reset = true, purge = true }
 
 local function hold(seconds, reason)
   return { action = "wait", seconds = seconds, reason = reason }

@@ -25,7 +25,7 @@ const (
 	KeepServerCertificate = "tls.server_certificate"
 	KeepPrivateKey        = "tls.private_key"
 	KeepTrustStore        = "tls.trust_store"
-	KeepLogs              = "log_files" // the event log
+	KeepLogs              = "log_files" // the event log: root may keep it, no script
 )
 
 // Keepable lists the whole closed list.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -198,6 +199,10 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 	a.log = slog.New(event.NewHandler(a.journal))
 	if a.identity, err = openIdentity(ctx, a.local); err != nil {
 		return err
+	}
+	// Who asked for a reset and saw a crash instead asks again: it does not wait for another restart.
+	if err := removeIfThere(filepath.Join(a.o.DataDir, resetAsked)); err != nil {
+		return fmt.Errorf("forget a factory reset: %w", err)
 	}
 	if err := installResetImage(a.o.DataDir); err != nil {
 		a.log.Warn("no image for a factory reset", "module", "management", "err", err)

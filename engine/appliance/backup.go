@@ -15,6 +15,7 @@ import (
 
 	"hexad/engine"
 	"hexad/engine/backup"
+	"hexad/engine/cluster"
 	"hexad/engine/event"
 	"hexad/engine/fail"
 	"hexad/engine/link"
@@ -134,13 +135,16 @@ func (b backups) Check(ctx context.Context, actor engine.Actor, file []byte, pas
 // Restore is Check, and then a restart that puts the restored system in the
 // place of this one.
 //
-// Errors: those of Check; Conflict (this system is in a cluster).
+// Errors: those of Check; those of the gate; Conflict (this system is in a cluster).
 func (b backups) Restore(ctx context.Context, actor engine.Actor, file []byte, passphrase string) (command.RestorePlan, error) {
 	dir, done, err := b.begin("restore")
 	if err != nil {
 		return command.RestorePlan{}, err
 	}
 	defer done()
+	if _, err := b.a.gate(ctx, cluster.ProcedureRestore, cluster.StepRestore); err != nil {
+		return command.RestorePlan{}, err
+	}
 	b.say(actor, "Beginning System Restore", "")
 	plan, err := b.prepare(ctx, dir, file, passphrase)
 	if err == nil && plan.Refused != "" {

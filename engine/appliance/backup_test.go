@@ -178,6 +178,9 @@ func TestRestoreRefused(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.name, err, c.want)
 		}
 	}
+	if got := local(p, "SELECT count(*) FROM diag_decision WHERE hook = 'procedure.gate' AND CAST(input AS TEXT) LIKE '%restore%'"); strings.Contains(got, "\n0") {
+		t.Errorf("the gate was not asked: %s", got)
+	}
 	if _, err := p.Try(`xCommand SystemBackup Passphrase: "short"`); engine.CodeOf(err) != engine.Invalid {
 		t.Errorf("a short passphrase: %v", err)
 	}

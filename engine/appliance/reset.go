@@ -19,10 +19,12 @@ import (
 
 // Files of a factory reset. Source: reference 2.12; design 6.
 const (
-	resetDir   = "reset"
-	resetImage = "hexad-image" // the software that the reset installs
-	resetKey   = "rk"          // its release key, 16 characters
-	resetMark  = "reset.state" // the node id that this system had when a reset was begun
+	resetDir     = "reset"
+	resetImage   = "hexad-image"   // the software that the reset installs
+	resetKey     = "rk"            // its release key, 16 characters
+	resetMark    = "reset.state"   // the node id that this system had when a reset was begun
+	resetAsked   = "reset.request" // the reset that root asked for: see resetRequest
+	progressFile = "progress"      // what the last reset or purge did
 )
 
 // installResetImage puts this binary and a release key into the reset folder
@@ -100,8 +102,9 @@ func betweenChildren(ctx context.Context, o Options, out io.Writer) string {
 		return "" // the child says what is wrong
 	}
 	defer local.Close()
-	r := factoryReset{o: o, local: local, out: out}
+	r := factoryReset{o: o, local: local, out: out, progress: progress{o, "factory reset", 4}}
 	if err := r.carryOut(ctx); err != nil {
+		r.failed(err)
 		o.Log.Error("factory reset failed", "module", "management", "err", err)
 		return err.Error()
 	}
@@ -113,10 +116,12 @@ type factoryReset struct {
 	o     Options
 	local *sqlstore.Local
 	out   io.Writer
+	progress
 }
 
 // carryOut tells from the mark and the node id, which the transaction replaces,
-// how far a reset has come.
+// how far a reset has come. One that root asked for is carried out now or never:
+// when it cannot be, the answers do not wait for another restart.
 func (r factoryReset) carryOut(ctx context.Context) error {
 	id, err := r.local.Identity(ctx)
 	if err != nil {
@@ -126,29 +131,43 @@ func (r factoryReset) carryOut(ctx context.Context) error {
 	if err != nil {
 		return nil
 	}
-	mark := filepath.Join(r.o.DataDir, resetMark)
+	mark, request := filepath.Join(r.o.DataDir, resetMark), filepath.Join(r.o.DataDir, resetAsked)
 	begun, err := os.ReadFile(mark)
-	switch {
-	case err == nil && strings.TrimSpace(string(begun)) != id.Node:
+	if err == nil && strings.TrimSpace(string(begun)) != id.Node {
 		return r.finish(mark, id.StoreDir)
-	case page.Reset == nil:
-		if err == nil {
-			return os.Remove(mark) // begun, not carried out, and cancelled since
-		}
-		return nil
 	}
+	asked, err2 := readResetRequest(request)
+	if asked != nil && asked.Node != id.Node { // of a system that was restored over, or reset
+		asked, err2 = nil, os.Remove(request)
+	}
+	if err2 != nil {
+		return fmt.Errorf("factory reset: %w", err2)
+	}
+	switch {
+	case asked != nil:
+		return errors.Join(r.begin(ctx, mark, id.Node, asked.Keep, asked.By), removeIfThere(request))
+	case page.Reset != nil:
+		return r.begin(ctx, mark, id.Node, page.Reset.Keep, "the empty peer list")
+	case err == nil:
+		return os.Remove(mark) // begun, not carried out, and cancelled since
+	}
+	return nil
+}
+
+// begin carries out a reset of the system that is node.
+func (r factoryReset) begin(ctx context.Context, mark, node string, keep []string, by string) error {
 	if !haveResetImage(r.o.DataDir) {
-		return engine.Errorf(engine.Unavailable, "the reset folder %s lacks the software image %s or its release key %s", filepath.Join(r.o.DataDir, resetDir), resetImage, resetKey).
-			With("reset", "put both files there and restart, or restore the peer addresses to cancel the reset")
+		return noImage(r.o.DataDir)
 	}
-	if err := writeSynced(mark, id.Node+"\n"); err != nil {
+	if err := writeSynced(mark, node+"\n"); err != nil {
 		return err
 	}
 	if err := fail.Point("reset.marked"); err != nil {
 		return err
 	}
-	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, true, "kept: "+strings.Join(page.Reset.Keep, ", "))
-	if err := r.local.Reset(ctx, page.Reset.Keep); err != nil {
+	r.step(1, "begun by "+by+"; kept: "+strings.Join(keep, ", "))
+	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, true, "kept: "+strings.Join(keep, ", "))
+	if err := r.local.Reset(ctx, keep); err != nil {
 		return errors.Join(fmt.Errorf("factory reset: %w", err), os.Remove(mark))
 	}
 	if err := fail.Point("reset.emptied"); err != nil {
@@ -157,9 +176,16 @@ func (r factoryReset) carryOut(ctx context.Context) error {
 	return r.finish(mark, "")
 }
 
+// noImage is why a reset cannot be carried out without its files.
+func noImage(dataDir string) error {
+	return engine.Errorf(engine.Unavailable, "the reset folder %s lacks the software image %s or its release key %s", filepath.Join(dataDir, resetDir), resetImage, resetKey).
+		With("reset", "put both files there and restart, or restore the peer addresses to cancel the reset")
+}
+
 // finish removes the copies of cluster.db but one that was made since, the
 // journal and the damaged copies with them, and then the mark.
 func (r factoryReset) finish(mark, keep string) error {
+	r.step(2, "this system's own data is reset; removing the cluster database")
 	stores, err := os.ReadDir(r.o.store())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the cluster database: %w", err)
@@ -172,6 +198,7 @@ func (r factoryReset) finish(mark, keep string) error {
 			return fmt.Errorf("remove the cluster database: %w", err)
 		}
 	}
+	r.step(3, "removing the configuration journal and the copies of the configuration")
 	if keep == "" {
 		journals, _ := filepath.Glob(r.o.journal() + "*") // the pattern is a sound one
 		for _, path := range append(journals, r.o.quarantine()) {
@@ -189,9 +216,11 @@ func (r factoryReset) finish(mark, keep string) error {
 	if err := fail.Point("reset.removed"); err != nil {
 		return err
 	}
-	if err := os.Remove(mark); err != nil {
+	// The request goes first: without the mark it would begin another reset.
+	if err := errors.Join(removeIfThere(filepath.Join(r.o.DataDir, resetAsked)), os.Remove(mark)); err != nil {
 		return fmt.Errorf("end the factory reset: %w", err)
 	}
+	r.step(4, "done; starting with the defaults")
 	printAlarm(r.out, r.o.LogFormat, alarmResetStarted, false, "")
 	r.o.Log.Warn("factory reset done", "module", "management")
 	return syncDir(r.o.DataDir)
@@ -203,15 +232,16 @@ const (
 	alarmResetFailed  = 15013
 )
 
-// noteReset raises 15013 when the armed factory reset was not carried out, and
-// lowers it when the reset is cancelled.
+// noteReset raises 15013 when a factory reset was not carried out. It lowers it
+// when the armed one is cancelled; that of one that root asked for stands until
+// the next restart.
 func (a *appliance) noteReset(ctx context.Context) error {
 	if a.o.ResetFailed == "" {
 		return nil
 	}
 	changed := a.cluster.Watch(ctx)
 	a.tracker.Raise(ctx, alarmResetFailed, "", map[string]string{"detail": a.o.ResetFailed})
-	for a.cluster.Armed() {
+	for armed := a.cluster.Armed(); !armed || a.cluster.Armed(); {
 		select {
 		case <-ctx.Done():
 			return nil

@@ -24,6 +24,8 @@ const (
 	ProcedureRestart = "restart"
 	ProcedureImport  = "import"
 	ProcedureForce   = "force_config_update"
+	ProcedureRestore = "restore"
+	ProcedurePurge   = "purge"
 )
 
 // Steps of the procedures.
@@ -34,6 +36,8 @@ const (
 	StepRestart = "restart" // of this system
 	StepImport  = "import"
 	StepForce   = "force"
+	StepRestore = "restore"
+	StepPurge   = "purge" // of the cluster database
 )
 
 // lasts is how long after its last step a procedure explains that a peer is

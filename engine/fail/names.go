@@ -15,7 +15,7 @@ var Names = []string{
 	"page.stored", "primary.named", "tls.saved", "join.adopted", "admit.member", "admit.server", "remove.server", "remove.member",
 
 	// A factory reset: engine/cluster; between two children, engine/appliance.
-	"reset.armed", "reset.marked", "reset.emptied", "reset.removed",
+	"reset.asked", "reset.armed", "reset.marked", "reset.emptied", "reset.removed",
 
 	// The system key of a peer: sqlstore, engine/appliance.
 	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced",

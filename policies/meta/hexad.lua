@@ -221,8 +221,8 @@
 ---@field revision integer the policy revision that answers
 ---@field self hexad.peer this peer
 ---@field cluster hexad.cluster the cluster as it runs here
----@field procedure string what is done: rolling_restart, upgrade; or what an administrator asks for by itself: create_cluster, join_cluster, add_peer, remove_peer, change_primary, tls_mode, factory_reset, restart, import, force_config_update
----@field step string the step: save, admit, arm, restart, import, force, or one of a guided procedure
+---@field procedure string what is done: rolling_restart, upgrade; or what an administrator asks for by itself: create_cluster, join_cluster, add_peer, remove_peer, change_primary, tls_mode, factory_reset, restart, import, force_config_update, restore, purge
+---@field step string the step: save, admit, arm, restart, import, force, restore, purge, or one of a guided procedure
 ---@field peer string address of the peer that it is about
 ---@field peers hexad.peer[] the peers that are in, this one among them
 ---@field restarted string[] addresses of the peers that started after the last change
@@ -463,7 +463,7 @@
 
 ---@class hexad.procedure
 ---@field kind string its kind
----@field step string the step: save, admit, arm, restart, import, force, or one of a guided procedure
+---@field step string the step: save, admit, arm, restart, import, force, restore, purge, or one of a guided procedure
 ---@field peer string address of the peer that it is about
 ---@field peers string[] addresses of the peers that it touches
 ---@field started integer when it began, unix seconds

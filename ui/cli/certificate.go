@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 
+	"hexad/engine"
+	"hexad/ui/command"
 	"hexad/ui/shell"
 )
 
@@ -51,6 +53,9 @@ func Certificate(ctx context.Context, args []string, stdin io.Reader, stdout, st
 		if given {
 			call.Args[name] = "On"
 		}
+	}
+	if !*try && !t.asJSON { // before anything is changed
+		fmt.Fprintln(stderr, command.BackupLine(engine.English))
 	}
 	reply, err := t.ask(ctx, shell.Request{Call: call})
 	if err != nil {

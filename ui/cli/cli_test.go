@@ -67,6 +67,10 @@ func (table) Resolve(line string) (command.Call, error) {
 
 func (table) Complete(string, int) []string { return []string{"xStatus "} }
 
+func (table) Dialogue(string, command.By, func(context.Context, command.Call) (command.Result, error)) *command.Dialogue {
+	return nil
+}
+
 func (table) Banner(context.Context, engine.Language) []string { return nil }
 
 func serve(t *testing.T) (dir string) {

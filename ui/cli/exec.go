@@ -42,7 +42,9 @@ func Exec(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if err != nil {
 		return t.fail(err)
 	}
-	return t.print(reply)
+	status := t.print(reply)
+	t.follow(ctx, reply, t.err)
+	return status
 }
 
 // joined is the words as one line. The system's shell took the quotes off, so

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -57,6 +58,7 @@ func Shell(ctx context.Context, args []string, stdin io.Reader, stdout, stderr i
 // until the lines end or exit is typed.
 func (t *tool) conversation(ctx context.Context, lines <-chan string, w io.Writer) int {
 	first := ExitOK
+	var led []string // the lines of a dialogue so far
 	for {
 		var line string
 		select {
@@ -71,7 +73,10 @@ func (t *tool) conversation(ctx context.Context, lines <-chan string, w io.Write
 		for more := true; more; {
 			var burst []string
 			burst, line, more = shell.Gather(line, lines)
-			status, closed := t.send(ctx, burst, w)
+			status, asks, closed := t.send(ctx, led, burst, w)
+			if led = append(led, burst...); !asks {
+				led = nil
+			}
 			if first == ExitOK {
 				first = status
 			}
@@ -82,24 +87,27 @@ func (t *tool) conversation(ctx context.Context, lines <-chan string, w io.Write
 	}
 }
 
-func (t *tool) send(ctx context.Context, burst []string, w io.Writer) (status int, closed bool) {
-	response, err := t.client().Do(ctx, shell.Request{Lines: burst})
+// send sends lines and prints their answers. Those that led to a question which
+// they answer go before them, and were answered already.
+func (t *tool) send(ctx context.Context, led, burst []string, w io.Writer) (status int, asks, closed bool) {
+	response, err := t.client().Do(ctx, shell.Request{Lines: slices.Concat(led, burst)})
 	if err != nil {
 		old := t.err
 		t.err = w
 		defer func() { t.err = old }()
-		return t.fail(err), false
+		return t.fail(err), false, false
 	}
-	for _, reply := range response.Answers {
+	for _, reply := range response.Answers[min(len(led), len(response.Answers)):] {
 		if len(reply.Lines) > 0 {
 			fmt.Fprintf(w, "%s\n\n", strings.Join(reply.Lines, "\n"))
 		}
 		if status == ExitOK {
 			status = reply.Exit()
 		}
-		closed = closed || reply.Close
+		closed, asks = closed || reply.Close, reply.Asks
+		t.follow(ctx, reply, w)
 	}
-	return status, closed
+	return status, asks, closed
 }
 
 // terminal is the prompt: line editing, history, completion.

@@ -23,8 +23,9 @@ func (t *Table) Banner(_ context.Context, l engine.Language) []string {
 		out = append(out, "! "+text)
 		if len(view.Reset.Keep) > 0 {
 			out = append(out, "! "+say(l, engine.Text{EN: "Kept: ", JA: "保持されるもの: "})+strings.Join(resetKept(view.Reset, l), ", ")+
-				say(l, engine.Text{EN: ". Everything else is lost.", JA: "。それ以外はすべて失われます。"}))
+				say(l, engine.Text{EN: ". Everything else is lost: ", JA: "。それ以外はすべて失われます: "})+"xCommand FactoryResetShow")
 		}
+		out = append(out, BackupLine(l))
 		if view.Reset.Blocked != "" {
 			out = append(out, "! "+say(l, engine.Text{EN: "It cannot be carried out now: ", JA: "現在は実行できません: "})+say(l, engine.ResetText(view.Reset.Blocked)))
 		}

@@ -87,14 +87,14 @@ func (t *Table) certificateEntries() []*Entry {
 			run: func(ctx context.Context, call Call) (Result, error) {
 				return Result{}, t.parts.Certificates.DeleteRequest(ctx, call.Actor)
 			}},
-		{Group: XCommand, Name: "ServerCertificateSet", Role: Administrator, Writes: true,
+		{Group: XCommand, Name: "ServerCertificateSet", Role: Administrator, Writes: true, Backup: true,
 			Args: []Argument{
 				{Name: "Try", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: check it and change nothing", JA: "On: 検証のみで何も変更しません"}},
 				{Name: "Force", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: also while a peer cannot be told of the new key; it refuses this system until the key is accepted there", JA: "On: 新しい鍵を伝えられないピアがあっても実行します。そのピアは鍵が承認されるまでこのシステムを拒否します"}}},
 			Help:    engine.Text{EN: "Replaces this system's certificate, and its key when one is given; send them with: hexad certificate FILE. Take a backup first: xCommand SystemBackup", JA: "このシステムの証明書と、指定した場合は秘密鍵を置き換えます。送信には hexad certificate FILE を使います。先に xCommand SystemBackup でバックアップしてください"},
 			Example: "xCommand ServerCertificateSet",
 			run:     t.setServerCertificate},
-		{Group: XCommand, Name: "TrustListSet", Role: Administrator, Writes: true,
+		{Group: XCommand, Name: "TrustListSet", Role: Administrator, Writes: true, Backup: true,
 			Help:    engine.Text{EN: "Replaces the trusted certificate authorities; send them with: hexad certificate --trust FILE. Take a backup first: xCommand SystemBackup", JA: "信頼する認証局を置き換えます。送信には hexad certificate --trust FILE を使います。先に xCommand SystemBackup でバックアップしてください"},
 			Example: "xCommand TrustListSet",
 			run:     t.setTrustList},
@@ -162,7 +162,7 @@ func (t *Table) setServerCertificate(ctx context.Context, call Call) (Result, er
 		lines = append(lines, say(call.Language, engine.Text{EN: "the key is new; these peers refuse this system until it is accepted there (ClusterPeerKeyAccept): " + list, JA: "鍵が新しいため、次のピアは承認(ClusterPeerKeyAccept)されるまでこのシステムを拒否します: " + list}))
 	}
 	if how.Try {
-		lines = append(lines, say(call.Language, engine.Text{EN: "checked only; nothing is changed. Take a backup first: xCommand SystemBackup", JA: "検証のみで、何も変更していません。先に xCommand SystemBackup でバックアップしてください"}))
+		lines = append(lines, say(call.Language, engine.Text{EN: "checked only; nothing is changed", JA: "検証のみで、何も変更していません"}))
 	}
 	return Result{Data: checked, Lines: lines, Findings: checked.Findings}, nil
 }

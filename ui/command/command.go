@@ -4,6 +4,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"hexad/engine"
 )
@@ -46,8 +47,18 @@ type Result struct {
 	Restart  []string                `json:"restart,omitempty"` // items that take effect at the next restart
 	Findings []engine.Finding        `json:"findings,omitempty"`
 	Cluster  *engine.ClusteringSaved `json:"clustering,omitempty"`
+	// Backup is what to do before this is carried out, nil where nothing is at risk.
+	Backup *BackupAdvice `json:"backup,omitempty"`
+	// Following is the file, below the data directory, that says how far what was
+	// begun is; "" when it is done. Its lines begin with a time; see Ends.
+	Following string `json:"following,omitempty"`
 	// Differs says that a command that compares found a difference.
 	Differs bool `json:"differs,omitempty"`
+}
+
+// Ends reports whether a line of the file that Result.Following names is the last.
+func Ends(line string) bool {
+	return strings.Contains(line, ": done;") || strings.Contains(line, ": failed:")
 }
 
 // Runner runs a command: the Table, as the faces see it.

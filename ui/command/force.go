@@ -136,7 +136,7 @@ func ForceConsequences(p engine.ForcePlan) []engine.Text {
 }
 
 func (t *Table) forceConfigUpdate() *Entry {
-	return &Entry{Group: XCommand, Name: "ForceConfigUpdate", Role: Administrator, Writes: true,
+	return &Entry{Group: XCommand, Name: "ForceConfigUpdate", Role: Administrator, Writes: true, Backup: true,
 		Args: []Argument{{Name: "Confirm", Space: offOn, Default: "Off",
 			Help: engine.Text{EN: "On: do it; otherwise what differs is shown and nothing is changed", JA: "On: 実行します。それ以外は差分の表示のみで何も変更しません"}}},
 		Help: engine.Text{EN: "Replaces this system's copy of the configuration with the primary's; the copy is saved aside first. Not on the primary",

@@ -121,6 +121,7 @@ type Parts struct {
 	Host          Host
 	Accounts      Accounts
 	Backups       Backups
+	Resets        Resets
 	Journal       Journal
 	Policies      *policy.Lifecycle
 	Roster        Roster

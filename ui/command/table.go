@@ -26,6 +26,8 @@ type Entry struct {
 	Name   string // joined: "ZoneAdd"
 	Role   Role   // the least that may run it
 	Writes bool   // changes something, and so is audited
+	Root   bool   // the account root alone may run it
+	Backup bool   // a backup is to be taken first: every answer says so
 	Args   []Argument
 	Help   engine.Text
 	// Example is a whole line that a person could type.
@@ -61,7 +63,7 @@ func New(parts Parts) *Table {
 	}
 	t.status = t.elements()
 	t.entries = slices.Concat(t.configurationEntries(), t.listEntries(), t.clusterEntries(),
-		t.systemEntries(), t.backupEntries(), t.snapshotEntries(), t.statusEntries(), t.policyEntries(), t.accountEntries(), t.sshEntries())
+		t.systemEntries(), t.backupEntries(), t.resetEntries(), t.snapshotEntries(), t.statusEntries(), t.policyEntries(), t.accountEntries(), t.sshEntries())
 	slices.SortStableFunc(t.entries, func(a, b *Entry) int {
 		return strings.Compare(string(a.Group)+" "+fold(a.Name), string(b.Group)+" "+fold(b.Name))
 	})
@@ -104,13 +106,29 @@ func (t *Table) Run(ctx context.Context, call Call) (Result, error) {
 		return Result{}, err
 	}
 	result, err := e.run(ctx, call)
+	if err == nil && (e.Backup || t.resets(e)) {
+		result.Backup = &backupFirst
+		if e.Backup { // otherwise the banner says so
+			result.Lines = append([]string{BackupLine(call.Language)}, result.Lines...)
+		}
+	}
 	t.audit(ctx, e, call, writes, err)
 	return result, typed(e.Name, err)
+}
+
+// resets reports whether a command arms the factory reset of an empty peer
+// list, or carries the armed one out.
+func (t *Table) resets(e *Entry) bool {
+	return (e.Name == "ClusterSave" || e.Name == "Restart") && t.parts.Cluster != nil && t.parts.Cluster.Pending().Reset != nil
 }
 
 func (t *Table) permit(e *Entry, call Call, writes bool) error {
 	reads := e.Role == Auditor && !writes
 	tries := e.Role == PolicyAuthor && !writes // who approves checks first
+	if e.Root && call.Actor.User != "root" {
+		return engine.Errorf(engine.Denied, "%s is a command of the account root", e.Name).
+			With(e.Name, "sign in as root over SSH, or use hexad shell on the machine")
+	}
 	switch call.Role {
 	case Administrator:
 		return nil

@@ -22,6 +22,7 @@ type MaintenancePage struct {
 
 func (s *Server) maintenanceRoutes(in *echo.Group) {
 	in.GET("/maintenance", s.maintenancePage)
+	in.GET("/reset", s.resetPage)
 	in.POST("/maintenance/mode", s.setMaintenance)
 	in.POST("/maintenance/backup", s.makeBackup)
 	in.POST("/maintenance/restore", s.restoreBackup)

@@ -26,6 +26,9 @@ func maintenanceCommand(call command.Call) (command.Result, bool) {
 		return command.Result{Data: command.RestorePlan{Manifest: manifest, Revision: 42, Refused: "this system is in a cluster",
 			Warnings:    []engine.Text{{EN: "Accounts become those of the backup.", JA: "アカウントはバックアップの内容になります。"}},
 			Differences: []engine.Difference{{Path: "Zones Zone 1 Name", Own: "<branch>", Other: "lab", OwnSet: true, OtherSet: true}, {Path: "SIP Mode", Other: "On", OtherSet: true}}}}, true
+	case "FactoryResetShow":
+		return command.Result{Data: engine.ResetPlan{Armed: true, Items: []engine.ResetItem{{Text: engine.Text{EN: "option keys", JA: "オプションキー"}, Kept: true, Detail: "Option 1 Key"},
+			{Text: engine.Text{EN: "the event log", JA: "イベントログ"}}}, Warnings: []engine.Text{{EN: "The password of admin is lost.", JA: "admin のパスワードは失われます。"}}}}, true
 	case "CertificateShow":
 		return command.Result{Data: command.CertificateView{Server: facts, SelfMade: true, Request: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", Requested: noon, Refusing: []string{"192.0.2.4"},
 			Trusted: []command.TrustedCertificate{{Subject: "CN=Example Authority", NotAfter: noon, Fingerprint: strings.Repeat("cd", 32)}}, Findings: []engine.Finding{chain}}}, true
@@ -161,4 +164,18 @@ func TestCertificatesPage(t *testing.T) {
 	}
 	_, body = c.get("/restart")
 	holds(t, body, "<h1>Restart</h1>")
+}
+
+// TestResetPage: what a factory reset keeps and loses is a page that the banner
+// leads to, with the backup beside it.
+func TestResetPage(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t, start(t, newAppliance()), "admin")
+	status, body := c.get("/reset")
+	if status != http.StatusOK {
+		t.Fatalf("status %d\n%s", status, body)
+	}
+	for _, want := range []string{"option keys", "kept", "the event log", "lost", "Option 1 Key", "The password of admin is lost.", "/maintenance#h-backup"} {
+		holds(t, body, want)
+	}
 }

@@ -66,6 +66,7 @@ var answerSchema = map[string]any{"type": "object", "properties": map[string]any
 	"data": map[string]any{}, "lines": map[string]any{"type": "array", "items": map[string]any{"type": "string"}},
 	"saved": map[string]any{"type": "object"}, "restart": map[string]any{"type": "array", "items": map[string]any{"type": "string"}},
 	"findings": map[string]any{"type": "array", "items": map[string]any{"type": "object"}}, "differs": map[string]any{"type": "boolean"},
+	"backup": map[string]any{"type": "object", "description": "take a backup before this: text, command and path"},
 }}
 
 var failureSchema = map[string]any{"type": "object", "properties": map[string]any{"error": map[string]any{"type": "object", "properties": map[string]any{

@@ -62,6 +62,9 @@ func (s *Session) Answers(ctx context.Context, lines []string) []Answer {
 		n := run(lines)
 		var a Answer
 		switch {
+		case s.asking != nil: // whatever it is, it answers a question
+			n = 1
+			a = s.Answer(ctx, lines[0])
 		case n > 0 && dumped(lines[0]):
 			a = s.Run(ctx, command.Call{Name: "Import", Body: strings.Join(lines[:n], "\n"), Base: s.by.Base,
 				Args: map[string]string{"All": "On"}})

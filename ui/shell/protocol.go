@@ -54,6 +54,9 @@ type Reply struct {
 	Result json.RawMessage `json:"result,omitempty"` // of command.Result
 	Error  *Failure        `json:"error,omitempty"`
 	Close  bool            `json:"close,omitempty"`
+	// Asks says that the next line answers a question: it is sent after the lines
+	// that led to it, for a request knows nothing of the one before.
+	Asks bool `json:"asks,omitempty"`
 }
 
 // Failure is an engine.Error on the wire; the cause stays in hexad.
@@ -90,5 +93,5 @@ func replyOf(a Answer) (Reply, error) {
 	if err != nil {
 		return Reply{}, err
 	}
-	return Reply{Lines: a.Lines, Result: result, Error: failureOf(a.Err), Close: a.Close}, nil
+	return Reply{Lines: a.Lines, Result: result, Error: failureOf(a.Err), Close: a.Close, Asks: a.Asks}, nil
 }

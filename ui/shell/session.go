@@ -19,6 +19,9 @@ type Commands interface {
 	Resolve(line string) (command.Call, error)
 	// Complete lists what the word at byte pos of line could become.
 	Complete(line string, pos int) []string
+	// Dialogue begins the command that asks questions which line names, nil for
+	// any other line; run carries out its commands.
+	Dialogue(line string, by command.By, run func(context.Context, command.Call) (command.Result, error)) *command.Dialogue
 	// Banner is what precedes every answer: an armed reset, a pending restart.
 	Banner(ctx context.Context, l engine.Language) []string
 }
@@ -29,13 +32,15 @@ type Answer struct {
 	Result command.Result
 	Err    error // nil: done
 	Close  bool  // the session ends
+	Asks   bool  // the next line answers a question
 }
 
 // Session is one administrator's conversation. It is used by one goroutine.
 type Session struct {
 	commands Commands
 	by       command.By
-	exit     int // of the first line of Serve that failed
+	exit     int               // of the first line of Serve that failed
+	asking   *command.Dialogue // whose question the next line answers, nil for none
 }
 
 // NewSession starts a conversation with somebody who is authenticated already.
@@ -48,6 +53,14 @@ func (s *Session) Exit() int { return s.exit }
 
 // Answer answers one line.
 func (s *Session) Answer(ctx context.Context, line string) Answer {
+	if d := s.asking; d != nil {
+		result, goesOn, err := d.Next(ctx, line)
+		return s.ask(ctx, d, result, goesOn, err)
+	}
+	if d := s.commands.Dialogue(line, s.by, s.commands.Run); d != nil {
+		lines, err := d.Begin(ctx)
+		return s.ask(ctx, d, command.Result{Lines: lines}, err == nil, err)
+	}
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "exit", "bye", "quit":
 		return Answer{Lines: []string{"Bye!"}, Close: true}
@@ -57,6 +70,15 @@ func (s *Session) Answer(ctx context.Context, line string) Answer {
 	result, err := s.commands.Execute(ctx, line, s.by)
 	if blank(line) {
 		return Answer{}
+	}
+	return s.answer(ctx, result, err)
+}
+
+// ask answers a line of a dialogue, which goes on or is over.
+func (s *Session) ask(ctx context.Context, d *command.Dialogue, result command.Result, goesOn bool, err error) Answer {
+	if s.asking = nil; goesOn {
+		s.asking = d
+		return Answer{Lines: result.Lines, Result: result, Asks: true}
 	}
 	return s.answer(ctx, result, err)
 }
