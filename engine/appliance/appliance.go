@@ -66,6 +66,7 @@ type appliance struct {
 	console     *console.Server
 	lines       event.Lines
 	changes     changes
+	mapping     mapping
 	stall       stall
 	maintenance maintenance
 	space       *space
@@ -226,6 +227,7 @@ func (a *appliance) close() {
 // openPeers opens the link and the resolver below it.
 func (a *appliance) openPeers(ctx context.Context) error {
 	a.openHost()
+	a.openMapping(ctx)
 	a.tracker = alarm.New(alarm.Options{
 		Node: func() string { return a.identity.now().Node }, Peer: func() string { return a.o.Address },
 		Store: a.local, Board: board{a}, Marks: board{a}, Emit: a.journal.Emit, Log: a.log, Grace: alarmGrace,

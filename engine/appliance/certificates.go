@@ -227,7 +227,7 @@ func (c certificates) findings(own *link.Credentials, trust link.Trust) []engine
 // mapped reports whether a certificate names what the address mapping gives for
 // an entry that is an address. Source: design 4.
 func (c certificates) mapped(own *link.Credentials, entry string) bool {
-	on, mappings := c.a.cluster.Mappings()
+	on, mappings := c.a.mappings()
 	if !on {
 		return false
 	}

@@ -74,7 +74,7 @@ func (d *directory) Listed(ip netip.Addr) (string, bool) {
 
 // Identify asks the rule peer_identity.
 func (d *directory) Identify(ctx context.Context, id link.Identity) (bool, string) {
-	mapped, mappings := d.a.cluster.Mappings()
+	mapped, mappings := d.a.mappings()
 	in := engine.IdentityInput{
 		ConfiguredAddress: id.ConfiguredAddress, SourceIP: id.SourceIP, Names: id.Names, TLSMode: id.Mode, ChainOK: id.ChainErr == nil,
 	}

@@ -26,12 +26,13 @@ func (a *appliance) openHost() {
 // hostConfigured brings the items that concern this machine into effect.
 func (a *appliance) hostConfigured() {
 	get := clusterConfig{a}.Get
-	mapped, mappings := a.cluster.Mappings()
+	mapped, mappings := a.mappings()
 	a.resolver.Set(host.Names{
 		Servers: a.listed("DNS Server"), IPVersion: a.cluster.Running().IPVersion, Domain: get("IP DNS Domain Name"),
 		Mapping: mapped, Mappings: mappings,
 	})
 	a.clock.Set(a.listed("NTP Server"))
+	a.keepMapping(context.Background())
 }
 
 // listed are the addresses of a list of servers, in their order.

@@ -232,4 +232,5 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.keys.changed()
 	a.lifecycle.Changed()
 	a.follow(ctx)
+	a.settleMapping()
 }
