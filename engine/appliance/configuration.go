@@ -46,7 +46,7 @@ func (a *appliance) newCluster() {
 		Node: a.identity.now().Node, Release: a.o.Release, Pages: pages{a.local}, Store: a.store, Group: a.store, Refill: a.store, Digests: a.store, Link: a.peers,
 		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Generations: generations{a}, Recovery: a.link.RecoveryClient, Identity: a.identity.cluster, Restart: a.requestRestart,
-		LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
+		Certificate: a.certificateFor, LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
 		Remedy: remedy, Lines: a.lines,
 	})
 }

@@ -93,12 +93,17 @@ func (a *appliance) optionKeys() []engine.Key {
 // certificateFacts judges this peer's own certificate as the others would in
 // Enforcing mode: chain, names, dates.
 func (a *appliance) certificateFacts(f engine.Facts) engine.CertFacts {
-	c := a.link.Credentials()
-	facts := link.Describe(c.Certificate(), a.trust(), nil, time.Now())
 	address := f.Address
 	if page := a.runningPage(); page != "" {
 		address = page
 	}
+	return a.certificateFor(address)
+}
+
+// certificateFor is how this peer's certificate is judged for an entry of a list.
+func (a *appliance) certificateFor(address string) engine.CertFacts {
+	c := a.link.Credentials()
+	facts := link.Describe(c.Certificate(), a.trust(), nil, time.Now())
 	if facts.Valid && !link.Covers(c.Certificate(), address) {
 		facts.Valid, facts.Reason = false, "the certificate does not name "+address
 	}

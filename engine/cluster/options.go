@@ -144,8 +144,11 @@ type Options struct {
 	Log     *slog.Logger
 	// Host returns the facts of this machine: addresses, names, DNS, NTP,
 	// keys, certificate. The service completes what is its own.
-	Host  func() engine.Facts
-	Names Names
+	Host func() engine.Facts
+	// Certificate is how this peer's certificate is judged for an entry of a
+	// list; nil: as Host says.
+	Certificate func(address string) engine.CertFacts
+	Names       Names
 	// Adopt makes the grant this peer's identity and opens its copy of cluster.db.
 	Adopt func(ctx context.Context, g Grant) error
 	// Generations and Recovery serve a forced change of primary and what

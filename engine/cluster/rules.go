@@ -144,6 +144,9 @@ func (s *Service) records(list []string) []engine.PeerRecord {
 		if i+1 == own {
 			sight.ThisSystem, sight.Reachable, sight.State, facts = true, true, engine.ThisSystem, self
 			sight.Seen = s.seenAs()
+			if s.o.Certificate != nil { // a list that is proposed may have another entry than the running one
+				facts.Certificate = s.o.Certificate(address)
+			}
 		} else if p := s.peerAt(address); p != nil {
 			snap := p.snapshot()
 			facts = snap.facts
