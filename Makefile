@@ -15,7 +15,7 @@ VULNDB      ?= ../shared/vulndb/vulndb.tar.xz
 
 export CGO_ENABLED := 0
 
-.PHONY: help build run test check campaign campaign-night campaign-cut campaign-bugs bench driver-test golden fuzz clean format vet lint race vuln
+.PHONY: help build run test check walk campaign campaign-night campaign-cut campaign-bugs bench driver-test golden fuzz clean format vet lint race vuln
 
 help:       ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ vuln:
 	  dir=$$(mktemp -d) && tar -xJf '$(VULNDB)' -C $$dir && db=$$(dirname $$(find $$dir -type d -name index | head -n 1)) && \
 	  $(GO) run $(GOVULNCHECK) -db file://$$db ./...; status=$$?; rm -rf $$dir; exit $$status; \
 	else $(GO) run $(GOVULNCHECK) ./...; fi
+
+walk:       ## the document by hand on two and four real peers, over IPv4 and IPv6, about eight minutes (as root)
+	HEXAD_WALK=1 $(GO) test -count 1 -timeout 40m -v -run '^TestWalk$$' ./engine/appliance
 
 campaign: ## faults on real and simulated clusters, 8 minutes (CAMPAIGN= its flags; docs/campaign.md)
 	cd testdata/campaign && $(GO) run . -size pr $(CAMPAIGN)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +48,8 @@ type openSSH struct {
 	p     *appliancetest.Peer
 	dir   string
 	flags []string
+	// within is the command that the client is run by, nil for none.
+	within []string
 }
 
 func realClient(t *testing.T, p *appliancetest.Peer) *openSSH {
@@ -63,7 +66,8 @@ func (o *openSSH) command(flags []string, words ...string) *exec.Cmd {
 	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 	o.t.Cleanup(stop)
 	args := append(append(append([]string{}, o.flags...), flags...), "admin@"+o.p.Address)
-	c := exec.CommandContext(ctx, "ssh", append(args, words...)...)
+	line := slices.Concat(o.within, []string{"ssh"}, args, words)
+	c := exec.CommandContext(ctx, line[0], line[1:]...)
 	c.Env = append(os.Environ(), "HOME="+o.dir, "SSH_AUTH_SOCK=")
 	return c
 }

@@ -56,24 +56,27 @@ func (a *Authority) sign(template, parent *x509.Certificate, by *ecdsa.PrivateKe
 	return key, cert
 }
 
-// Issue makes a certificate and its key for an address, valid until the given time.
-func (a *Authority) Issue(address string, until time.Time) (certificate *x509.Certificate, key *ecdsa.PrivateKey) {
+// Issue makes a certificate and its key for an address and other names of the
+// same system, valid until the given time.
+func (a *Authority) Issue(address string, until time.Time, more ...string) (certificate *x509.Certificate, key *ecdsa.PrivateKey) {
 	template := &x509.Certificate{
 		Subject: pkix.Name{CommonName: "peer " + address}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	if ip := net.ParseIP(address); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{address}
+	for _, name := range append([]string{address}, more...) {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
 	}
 	key, certificate = a.sign(template, a.cert, a.key)
 	return certificate, key
 }
 
-// Pair is a new certificate for an address, for TLS.
-func (a *Authority) Pair(address string, until time.Time) tls.Certificate {
-	cert, key := a.Issue(address, until)
+// Pair is a new certificate for an address and other names, for TLS.
+func (a *Authority) Pair(address string, until time.Time, more ...string) tls.Certificate {
+	cert, key := a.Issue(address, until, more...)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
@@ -95,13 +98,14 @@ func Encode(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
 }
 
-// Certify gives a peer a certificate for its full name and the authority to trust.
-func (a *Authority) Certify(p *Peer) {
+// Certify gives a peer a certificate for its full name and others, and the
+// authority to trust.
+func (a *Authority) Certify(p *Peer, more ...string) {
 	p.T.Helper()
 	if _, err := p.Call("TrustListSet", a.Root(), nil); err != nil {
 		p.T.Fatalf("%s: %v", p.Name, err)
 	}
-	if _, err := p.Call("ServerCertificateSet", PEM(p.T, a.Pair(p.FQDN(), time.Now().AddDate(0, 3, 0))), nil); err != nil {
+	if _, err := p.Call("ServerCertificateSet", PEM(p.T, a.Pair(p.FQDN(), time.Now().AddDate(0, 3, 0), more...)), nil); err != nil {
 		p.T.Fatalf("%s: %v", p.Name, err)
 	}
 }
