@@ -235,8 +235,11 @@ func TestKeyChangeCut(t *testing.T) {
 	if got := secrets(t, l); got != allSecrets || content(t, dir, keyNext) != nil || l.CheckKey() != nil {
 		t.Errorf("before the change: %s, %v", got, l.CheckKey())
 	}
-	if err := l.RenewKey(t.Context(), sqlstore.KeyRenewal{}); err != nil {
+	if err := l.RenewKey(t.Context(), sqlstore.KeyRenewal{State: map[string]string{"with it": "kept"}}); err != nil {
 		t.Fatal(err)
+	}
+	if kept, err := l.State(t.Context(), "with it"); err != nil || kept != "kept" {
+		t.Errorf("kept with the new key: %q, %v", kept, err)
 	}
 	l.Close()
 	next := content(t, dir, "system.key")

@@ -19,7 +19,9 @@ type KeyRenewal struct {
 	Secret      []byte // of the cluster
 	Credentials Credentials
 	HostKeys    []HostKey
-	Actor       engine.Actor
+	// State are facts that are kept from the same moment on; see PutState.
+	State map[string]string
+	Actor engine.Actor
 }
 
 // stateLost is where RenewKey keeps what could not be opened until somebody was told.
@@ -101,6 +103,11 @@ func (n renewing) all(ctx context.Context, r KeyRenewal) error {
 			return err
 		}
 		lost = append(lost, names...)
+	}
+	for name, value := range r.State {
+		if _, err := n.tx.ExecContext(ctx, "INSERT OR REPLACE INTO state VALUES (?, ?)", name, n.next.sealer.Seal(stateDomain+name, []byte(value))); err != nil {
+			return err
+		}
 	}
 	if len(lost) == 0 {
 		return nil

@@ -20,6 +20,7 @@ type keyring struct {
 	unwrap func(number int64, wrapped string) ([]byte, error)
 	public func() string
 	secret func() []byte
+	kept   func(context.Context) []keptKey // in local.db, while a new system key is not announced; may be nil
 
 	mu     sync.Mutex
 	held   map[int64]heldKey
@@ -32,6 +33,12 @@ type heldKey struct {
 	proof  string
 	key    []byte
 	sealer *sqlstore.Sealer
+}
+
+// keptKey is a data key as local.db keeps it.
+type keptKey struct {
+	Number int64  `json:"number"`
+	Key    []byte `json:"key"`
 }
 
 // newKeyring makes the keyring of one peer; the rows come from its copy of cluster.db.
@@ -52,22 +59,45 @@ func (k *keyring) load(ctx context.Context) (sqlstore.DataKeys, error) {
 	for _, row := range rows.Keys {
 		if h, ok := k.held[row.Number]; ok && h.proof == row.Proof {
 			held[row.Number] = h
-			continue
-		}
-		wrapped, ok := row.Wraps[k.public()]
-		if !ok {
-			continue
-		}
-		key, err := k.unwrap(row.Number, wrapped)
-		if err != nil {
-			continue
-		}
-		if sealer, err := row.Proved(key); err == nil {
-			held[row.Number] = heldKey{row.Proof, key, sealer}
+		} else if h, ok := k.find(ctx, row); ok {
+			held[row.Number] = h
 		}
 	}
 	k.held = held
 	return rows, nil
+}
+
+// find unwraps a data key, or takes it from where it is kept.
+func (k *keyring) find(ctx context.Context, row sqlstore.DataKey) (heldKey, bool) {
+	var candidates []keptKey
+	if wrapped, ok := row.Wraps[k.public()]; ok {
+		if key, err := k.unwrap(row.Number, wrapped); err == nil {
+			candidates = append(candidates, keptKey{row.Number, key})
+		}
+	}
+	if len(candidates) == 0 && k.kept != nil {
+		candidates = k.kept(ctx)
+	}
+	for _, c := range candidates {
+		if c.Number != row.Number {
+			continue
+		}
+		if sealer, err := row.Proved(c.Key); err == nil {
+			return heldKey{row.Proof, c.Key, sealer}, true
+		}
+	}
+	return heldKey{}, false
+}
+
+// all are the keys that are held, to be kept in local.db.
+func (k *keyring) all() []keptKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []keptKey
+	for _, number := range slices.Sorted(maps.Keys(k.held)) {
+		out = append(out, keptKey{number, k.held[number].key})
+	}
+	return out
 }
 
 // hold takes up a data key that was made here.
@@ -87,13 +117,6 @@ func (k *keyring) get(number int64) (heldKey, bool) {
 	defer k.mu.Unlock()
 	h, ok := k.held[number]
 	return h, ok
-}
-
-// numbers are those of the keys that are held.
-func (k *keyring) numbers() []int64 {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.Sorted(maps.Keys(k.held))
 }
 
 // wraps are the held keys wrapped for a public part that lacks them.

@@ -3,6 +3,7 @@ package appliance
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ type keys struct {
 	without map[string]time.Time // since when it is missing for others, by public part
 	scan    scan
 	checked time.Time // when the key file was looked at
+	forgot  bool      // local.db keeps no data keys
 }
 
 // scan is what the last look through the secrets of the configuration found.
@@ -71,7 +73,34 @@ func newKeys(a *appliance) *keys {
 		}
 		return a.store.DataKeys(ctx)
 	})
+	k.ring.kept = k.kept
 	return k
+}
+
+// stateDataKeys is where local.db keeps the data keys from the moment when they
+// are sealed with a new system key until they are wrapped for it in cluster.db:
+// nobody else may have them.
+const stateDataKeys = "data keys"
+
+func (k *keys) kept(ctx context.Context) (out []keptKey) {
+	text, err := k.a.local.State(ctx, stateDataKeys)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &out)
+	}
+	if err != nil {
+		k.a.log.Warn("kept data keys not read", "module", "security", "err", err)
+	}
+	return out
+}
+
+// forgetKept ends that.
+func (k *keys) forgetKept(ctx context.Context) error {
+	if k.forgot {
+		return nil
+	}
+	err := k.a.local.PutState(ctx, stateDataKeys, "")
+	k.forgot = err == nil
+	return err
 }
 
 // changed says that the copy of cluster.db did.
@@ -260,8 +289,11 @@ func (k *keys) announce(ctx context.Context, s situation) (did bool, err error) 
 		return false, err
 	}
 	wraps, err := k.ring.wraps(s.rows, public)
-	if err != nil || public == mine.Public && done == mine.Done && len(wraps) == 0 {
+	if err != nil {
 		return false, err
+	}
+	if public == mine.Public && done == mine.Done && len(wraps) == 0 {
+		return false, k.forgetKept(ctx)
 	}
 	err = k.a.store.PutSystemKey(ctx, sqlstore.SystemKey{Node: s.node, Public: public, Done: done, Lost: lost}, wraps)
 	if err == nil {
@@ -275,12 +307,17 @@ func (k *keys) announce(ctx context.Context, s situation) (did bool, err error) 
 
 // renew makes a new system key, and says what was lost. mu is held.
 func (k *keys) renew(ctx context.Context, actor engine.Actor) error {
-	r := sqlstore.KeyRenewal{Actor: actor}
+	kept, err := json.Marshal(k.ring.all())
+	if err != nil {
+		return err
+	}
+	r := sqlstore.KeyRenewal{Actor: actor, State: map[string]string{stateDataKeys: string(kept)}}
+	k.forgot = false
 	lostKey := k.a.local.LostKey()
 	if lostKey {
 		r.Secret, r.Credentials, r.HostKeys = randomBytes(32), k.a.spare.credentials, k.a.spare.hostKeys
 	}
-	err := k.a.local.RenewKey(context.WithoutCancel(ctx), r)
+	err = k.a.local.RenewKey(context.WithoutCancel(ctx), r)
 	if err != nil {
 		k.a.journal.Emit(event.By(actor, "System Key Update", "failed: "+err.Error()))
 		return err
@@ -343,6 +380,9 @@ func (k *keys) wrapForOthers(ctx context.Context, s situation) error {
 	k.without = without
 	if len(wraps) == 0 {
 		return nil
+	}
+	if err := fail.Point("systemkey.heard"); err != nil {
+		return err
 	}
 	if err := k.a.store.PutWraps(ctx, wraps); err != nil {
 		return err

@@ -18,7 +18,7 @@ var Names = []string{
 	"reset.asked", "reset.armed", "reset.marked", "reset.emptied", "reset.removed",
 
 	// The system key of a peer: sqlstore, engine/appliance.
-	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced",
+	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced", "systemkey.heard",
 
 	// The data keys of a cluster: engine/appliance.
 	"datakey.made", "datakey.wrapped", "datakey.resealed",
