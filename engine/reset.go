@@ -58,3 +58,15 @@ var resetTexts = map[string]Text{
 		JA: "ソフトウェアイメージまたはリリースキーがありません。再起動する前に、両方をリセット用フォルダに置いてください",
 	},
 }
+
+// PurgePlan says what removing this system's cluster database takes with it.
+// Name is what has to be typed to have it done. Refused is why it cannot be
+// done here, "" when it can.
+//
+// Source: reference 2.17.
+type PurgePlan struct {
+	Name    string `json:"name"` // system name
+	Lost    []Text `json:"lost"`
+	Aside   string `json:"aside"` // directory that it is moved to
+	Refused string `json:"refused,omitempty"`
+}

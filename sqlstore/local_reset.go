@@ -58,6 +58,11 @@ func (l *Local) Reset(ctx context.Context, keep []string) error {
 				With("keep", "names that can be kept: "+strings.Join(Keepable, ", "))
 		}
 	}
+	if l.LostKey() { // what it cannot open it cannot keep
+		if err := l.RenewKey(ctx, KeyRenewal{}); err != nil {
+			return err
+		}
+	}
 	const doing = "reset this peer"
 	err := l.write(ctx, doing, func(tx *dbsql.Tx) error {
 		for _, step := range resetSteps(keep) {
@@ -148,4 +153,26 @@ func deleteItems(keep []string) resetStep {
 		}
 	}
 	return s
+}
+
+// Purge makes this peer one that belongs to no cluster and has no copy of any
+// cluster's database, in one transaction: it gets a new node id and an empty
+// clustering page. What is its own, its items, accounts, certificate and keys,
+// stays. The store is then founded anew by the start that follows.
+//
+// Source: reference 2.17.
+func (l *Local) Purge(ctx context.Context) error {
+	const doing = "leave the cluster database"
+	return l.write(ctx, doing, func(tx *dbsql.Tx) error {
+		steps := resetSteps(nil)[:2] // the identity, the clustering page
+		for _, table := range []string{"reset", "restart_reason", "pin", "member", "join_token", "alarm_own", "fact", "policy_pin", "state"} {
+			steps = append(steps, resetStep{"DELETE FROM " + table, nil})
+		}
+		for _, step := range steps {
+			if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -202,8 +202,8 @@ func (a *appliance) openLocal(ctx context.Context) (err error) {
 		return err
 	}
 	// Who asked for a reset and saw a crash instead asks again: it does not wait for another restart.
-	if err := removeIfThere(filepath.Join(a.o.DataDir, resetAsked)); err != nil {
-		return fmt.Errorf("forget a factory reset: %w", err)
+	if err := errors.Join(removeIfThere(filepath.Join(a.o.DataDir, resetAsked)), removeIfThere(filepath.Join(a.o.DataDir, purgeAsked))); err != nil {
+		return fmt.Errorf("forget what was asked for: %w", err)
 	}
 	if err := installResetImage(a.o.DataDir); err != nil {
 		a.log.Warn("no image for a factory reset", "module", "management", "err", err)

@@ -99,6 +99,7 @@ func (a *appliance) setAside(g engine.Generation) (string, error) {
 	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
 		return newest, nil
 	}
+	entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return strings.HasPrefix(e.Name(), purgedPrefix) }) // not damaged
 	if len(entries) >= quarantineMost {
 		return "", engine.Errorf(engine.Exhausted, "%d damaged copies are kept in %s already", len(entries), a.o.quarantine()).
 			With("", "see why the disk damages files; remove the copies there that were examined, then restart this system")

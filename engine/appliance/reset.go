@@ -102,6 +102,9 @@ func betweenChildren(ctx context.Context, o Options, out io.Writer) string {
 		return "" // the child says what is wrong
 	}
 	defer local.Close()
+	if err := (purge{o, local, progress{o, "removal of the cluster database", 3}}).carryOut(ctx); err != nil {
+		o.Log.Error("the cluster database was not removed", "module", "management", "err", err)
+	}
 	r := factoryReset{o: o, local: local, out: out, progress: progress{o, "factory reset", 4}}
 	if err := r.carryOut(ctx); err != nil {
 		r.failed(err)

@@ -274,6 +274,19 @@ func (s *Service) refusalConditions() []Condition {
 	return out
 }
 
+// RemovedHere reports whether another member has told this system that it was
+// taken out of the cluster (alarm 70022).
+func (s *Service) RemovedHere() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.refused {
+		if r.Kind == "removed" {
+			return true
+		}
+	}
+	return false
+}
+
 func generationText(g engine.Generation) string {
 	return strconv.FormatInt(g.Number, 10) + " (" + g.ID + ")"
 }

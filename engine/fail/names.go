@@ -23,6 +23,9 @@ var Names = []string{
 	// The data keys of a cluster: engine/appliance.
 	"datakey.made", "datakey.wrapped", "datakey.resealed",
 
+	// Removing the cluster database: asked for by the child; between two children, engine/appliance.
+	"purge.asked", "purge.copied", "purge.emptied", "purge.moved",
+
 	// A restore: prepared by the child; between two children, engine/appliance.
 	"restore.prepared", "restore.staged", "restore.moving", "restore.move", "restore.placing", "restore.trial", "restore.kept",
 	"restore.clearing", "restore.returning", "restore.failed",

@@ -31,6 +31,7 @@ type dialogue struct {
 var dialogues = map[string]dialogue{
 	"factory-reset": {command: "FactoryReset", last: "FactoryResetShow", questions: append(append([]Argument{}, resetQuestions...),
 		Argument{Name: "Confirm", Space: yesNo, Help: engine.Text{EN: "Reset this system to factory settings now", JA: "このシステムを今すぐ工場出荷状態に戻す"}})},
+	"clusterdb_destroy_and_purge_data": {command: "ClusterDatabasePurge", first: "ClusterDatabasePurgeShow", questions: []Argument{purgeName}},
 }
 
 // Dialogue begins the one that a line names, nil for any other line.
@@ -79,8 +80,8 @@ func (d *Dialogue) with(name string) Call {
 func (d *Dialogue) question() string {
 	q := d.of.questions[d.at]
 	text := say(d.l, q.Help)
-	if q.Secret {
-		return text
+	if len(q.Space.Values) == 0 { // any text
+		return text + ":"
 	}
 	return text + "? " + q.Space.String()
 }

@@ -122,6 +122,7 @@ type Parts struct {
 	Accounts      Accounts
 	Backups       Backups
 	Resets        Resets
+	Purges        Purges
 	Journal       Journal
 	Policies      *policy.Lifecycle
 	Roster        Roster
