@@ -28,6 +28,9 @@ type live struct {
 	Policy   engine.PolicyFacts `json:"policy"`
 	RTTs     map[string]float64 `json:"rtts,omitempty"`
 	OffsetMS float64            `json:"offset_ms,omitempty"`
+	// Unequal are the tables in which a member's copy differs from the
+	// sender's, by node, where the sender is the primary and sure of it.
+	Unequal map[string][]string `json:"unequal,omitempty"`
 }
 
 // cutFacts takes the live part out of facts.
@@ -94,6 +97,7 @@ func (s *Service) say(told, known string) beat {
 	}
 	b := beat{Version: now.version, Live: now.live, Known: known}
 	b.Live.Store = s.storeFacts(s.o.Group.Servers()) // a save waits for nobody's next beat
+	b.Live.Unequal = s.unequal()
 	if told != now.version {
 		b.Facts = &now.still
 	}
@@ -116,6 +120,7 @@ func (s *Service) heard(p *peer, b beat) {
 		if b.Live.Store.Applied <= own {
 			s.synced = time.Now()
 		}
+		s.inDoubt = b.Live.Unequal[s.o.Node]
 		s.mu.Unlock()
 	}
 	if p.hear(b, s.o.Node, time.Now()) {

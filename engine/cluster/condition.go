@@ -18,8 +18,10 @@ const (
 	alarmCommunication = 20004
 	alarmDatabase      = 20006
 	alarmRestart       = 20007
+	alarmReplication   = 20009
 	alarmSuperseded    = 20011
 	alarmSettings      = 20012
+	alarmNotFound      = 20014
 	alarmNoPrimary     = 20016
 	alarmPrimary       = 20017
 	alarmTLSRestart    = 20020
@@ -190,6 +192,7 @@ func (s *Service) conditions() []Condition {
 	out = append(out, s.contactConditions(agreed)...)
 	out = append(out, s.refusalConditions()...)
 	out = append(out, s.storeConditions(agreed)...)
+	out = append(out, s.copyConditions(agreed)...)
 	out = append(out, s.digestConditions()...)
 	if s.otherPrimary(page.Running, agreed) {
 		found = append(found, engine.Finding{Alarm: alarmPrimary, Severity: engine.FindingWarning})
@@ -307,6 +310,31 @@ func (s *Service) storeConditions(agreed engine.Agreed) []Condition {
 		out = append(out, Condition{ID: alarmStuck, Params: map[string]string{"peer": s.o.Host().Address}})
 	}
 	return out
+}
+
+// copyConditions are the alarms of a subordinate when the configuration that is
+// to be replicated is not there: its own copy was lost and is not filled yet, or
+// could not be opened, or the primary says so of its own.
+//
+// Source: the seed, "Alarms and warnings"; reference 4.2 (20014).
+func (s *Service) copyConditions(agreed engine.Agreed) []Condition {
+	page := s.Running()
+	if agreed.Primary == s.o.Node || agreed.Primary == "" && s.indexOf(page.Peers) == page.Primary {
+		return nil
+	}
+	var without []string
+	if s.o.Group.Servers().State == stateFailed || s.o.Refill != nil && s.o.Refill.Lost() {
+		without = append(without, s.o.Host().Address)
+	}
+	for _, snap := range s.snapshots() {
+		if snap.node != "" && snap.node == agreed.Primary && snap.state == engine.PeerActive && snap.facts.Store.State == stateFailed {
+			without = append(without, snap.address)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return []Condition{{ID: alarmNotFound, Params: map[string]string{"peers": strings.Join(without, " ")}}}
 }
 
 // others are the entries of a list that do not denote this system.

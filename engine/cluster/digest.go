@@ -153,18 +153,33 @@ func (s *Service) forgetCompared() {
 	clear(s.compared)
 }
 
-// digestConditions are the alarms of copies that differed twice in a row.
-func (s *Service) digestConditions() []Condition {
+// unequal are the tables in which copies differed twice in a row, by node.
+func (s *Service) unequal() map[string][]string {
 	s.mu.Lock()
-	unequal := map[string][]string{}
+	defer s.mu.Unlock()
+	var out map[string][]string
 	for node, c := range s.compared {
 		if c.unequal > 1 {
-			unequal[node] = c.tables
+			if out == nil {
+				out = map[string][]string{}
+			}
+			out[node] = c.tables
 		}
 	}
-	s.mu.Unlock()
+	return out
+}
+
+// digestConditions are the alarms of copies that differ: on the primary of each
+// of them, and on the member whose copy it is, which is to take it anew.
+func (s *Service) digestConditions() []Condition {
 	var out []Condition
-	for node, tables := range unequal {
+	s.mu.Lock()
+	doubt := s.inDoubt
+	s.mu.Unlock()
+	if len(doubt) > 0 && s.Agreed().Primary != s.o.Node {
+		out = append(out, Condition{ID: alarmReplication, Params: map[string]string{"tables": strings.Join(doubt, " ")}})
+	}
+	for node, tables := range s.unequal() {
 		out = append(out, Condition{ID: alarmContents, Key: node, Params: map[string]string{"peer": s.addressOf(node), "tables": strings.Join(tables, " ")}})
 	}
 	slices.SortFunc(out, func(a, b Condition) int { return strings.Compare(a.Key, b.Key) })

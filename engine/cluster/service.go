@@ -42,6 +42,7 @@ type Service struct {
 	fenced     *engine.Fenced           // why a newer generation was not followed
 	voteless   map[string]time.Time     // members without a vote for now, by node id
 	compared   map[string]compared      // the copies of the members with this one, by node id
+	inDoubt    []string                 // the tables in which this copy differs from the primary's, as that one says
 	leaving    map[string]engine.Member // members whose removal could not be committed yet
 	synced     time.Time
 	applied    progress
