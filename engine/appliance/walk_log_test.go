@@ -21,17 +21,19 @@ const (
 // a regular expression; $utc stands for the time in UTC.
 func (w *walk) lines(p *appliancetest.Peer, after int, within time.Duration, forms ...string) {
 	w.t.Helper()
-	p.Await("has written its lines", within, func() string {
-		rest := p.Log()[after:]
-		for _, form := range forms {
-			at := regexp.MustCompile(lineTime + strings.ReplaceAll(form, "$utc", lineUTC)).FindStringIndex(rest)
-			if at == nil {
-				return "there is none, after those before it, of the form " + form
-			}
-			rest = rest[at[1]:]
+	p.Await("has written its lines", within, func() string { return missingLine(p.Log()[after:], forms) })
+}
+
+// missingLine is what a log lacks of lines of these forms, one after the other.
+func missingLine(log string, forms []string) string {
+	for _, form := range forms {
+		at := regexp.MustCompile(lineTime + strings.ReplaceAll(form, "$utc", lineUTC)).FindStringIndex(log)
+		if at == nil {
+			return "there is none, after those before it, of the form " + form
 		}
-		return ""
-	})
+		log = log[at[1]:]
+	}
+	return ""
 }
 
 // alarmLine waits for the line of an alarm that was raised.
@@ -44,7 +46,6 @@ func (w *walk) alarmLine(p *appliancetest.Peer, after, id int, uuid, detail stri
 // synchronisation is "the normal state of the database synchronisation", as the
 // primary and as another peer see it.
 func (w *walk) synchronisation() {
-	w.replicated(w.peers[0], w.peers)
 	var list []string
 	for _, p := range w.peers {
 		list = append(list, fmt.Sprintf("u'(%s %s)'", p.Address, p.Name))
@@ -58,12 +59,26 @@ func (w *walk) synchronisation() {
 		if i > 0 {
 			outcome = line("clusterconfigurationsynchroniser(254)", `Detail="This peer is not the cluster master, local configuration is already up to date"`)
 		}
-		// A round that found something to take over says so instead; there is one a minute.
-		w.lines(p, 0, 80*time.Second,
+		forms := []string{
 			line("clusterconfigurationsynchroniser(270)", `Detail="Starting synchronisation"`),
 			line("clusterconfigurationutils(750)", fmt.Sprintf(`AlternateIPAddresses="[%s]" ConfigurationMasterIndex="0" LocalPeerIndex="%d"`, strings.Join(list, ", "), i)),
 			outcome,
-			line("clusterconfigurationsynchroniser(336)", `Detail="Synchronisation completed successfully"`))
+			line("clusterconfigurationsynchroniser(336)", `Detail="Synchronisation completed successfully"`),
+		}
+		// A round follows each change, or a minute; one that found something to
+		// take over says so instead.
+		const end = `Detail="Synchronisation completed successfully"`
+		for try := 0; missingLine(p.Log(), forms) != "" && try < 10; try++ {
+			rounds := strings.Count(p.Log(), end)
+			w.replicated(w.peers[0], w.peers)
+			p.Await("has written another round", 20*time.Second, func() string {
+				if strings.Count(p.Log(), end) == rounds {
+					return "none"
+				}
+				return ""
+			})
+		}
+		w.lines(p, 0, 5*time.Second, forms...)
 	}
 }
 
