@@ -220,6 +220,25 @@ func TestKeyLost(t *testing.T) {
 	}
 }
 
+// TestResetWithoutKey: a peer that lost its key can be reset, and has a key then.
+func TestResetWithoutKey(t *testing.T) {
+	t.Parallel()
+	dir := secretive(t)
+	remove(t, dir, "system.key")
+	remove(t, dir, keyCopy)
+	l := reopened(t, dir)
+	if err := l.Reset(t.Context(), []string{sqlstore.KeepHostKeys, sqlstore.KeepServerCertificate, sqlstore.KeepPrivateKey}); err != nil {
+		t.Fatal(err)
+	}
+	if got := secrets(t, l); l.LostKey() || got != "||||||" {
+		t.Errorf("lost %v, it reads %s", l.LostKey(), got)
+	}
+	l.Close()
+	if got := secrets(t, sqlstoretest.LocalIn(t, dir)); got != "||||||" {
+		t.Errorf("opened again it reads %s", got)
+	}
+}
+
 // TestKeyChangeCut: a change of key that was cut off is finished or forgotten.
 func TestKeyChangeCut(t *testing.T) {
 	t.Parallel()

@@ -55,7 +55,7 @@ const freedWithin = 5 * time.Second
 func openFreed(ctx context.Context, o Options) (*sqlstore.Local, error) {
 	deadline := time.Now().Add(freedWithin)
 	for {
-		local, err := sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: o.DataDir, Logger: o.Log, Release: o.Release})
+		local, err := sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: o.DataDir, Logger: o.Log, Release: o.Release, WithoutKey: true})
 		if !errors.Is(err, sqlstore.ErrInUse) || time.Now().After(deadline) || !pause(ctx, 20*time.Millisecond) {
 			return local, err
 		}
