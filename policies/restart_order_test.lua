@@ -16,20 +16,20 @@ function test_then_the_others()
   expect.rejected(evaluate(c), "primary_first")
 end
 
-function test_two_minutes_after_a_restart()
+function test_some_seconds_after_a_restart()
   local c = fixture("second")
-  c.since_restart_s = 20
-  waits(evaluate(c), 100, "after_restart")
-  c.since_restart_s = 119
+  c.since_restart_s = 2
+  waits(evaluate(c), 3, "after_restart")
+  c.since_restart_s = 4
   waits(evaluate(c), 1, "after_restart")
-  c.since_restart_s = 120
+  c.since_restart_s = 5
   expect.equal(evaluate(c).action, "accept")
 end
 
-function test_five_minutes_after_a_change()
+function test_some_seconds_after_a_change()
   local c = fixture("first")
   c.since_change_s = 0
-  waits(evaluate(c), 300, "after_change")
+  waits(evaluate(c), 5, "after_change")
   c.since_change_s = -1
   expect.equal(evaluate(c).action, "accept")
 end
@@ -37,11 +37,11 @@ end
 function test_every_other_peer_is_back()
   local c = fixture("second")
   c.peers[1].reachable = false
-  waits(evaluate(c), 30, "peer_not_back")
+  waits(evaluate(c), 5, "peer_not_back")
   expect.traced("not_back")
   c = fixture("second")
   c.peers[3].state = "failed"
-  waits(evaluate(c), 30, "peer_not_back")
+  waits(evaluate(c), 5, "peer_not_back")
 end
 
 function test_the_peer_itself_may_be_down()
@@ -53,7 +53,7 @@ end
 function test_replication_has_caught_up()
   local c = fixture("second")
   c.peers[3].config.revision = c.peers[1].config.revision - 1
-  waits(evaluate(c), 30, "not_replicated")
+  waits(evaluate(c), 5, "not_replicated")
   expect.traced("behind")
 end
 

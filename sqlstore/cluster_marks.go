@@ -11,16 +11,11 @@ import (
 // by node, alarm and key; nothing while the cluster has the form of a release
 // without them.
 func (c *Cluster) AlarmMarks(ctx context.Context) ([]engine.AlarmMark, error) {
-	rows, err := c.query(ctx, stmt("SELECT count(*) FROM sqlite_schema WHERE name = 'alarm_mark'"))
-	if err != nil {
+	there, err := c.hasTable(ctx, "alarm_mark")
+	if err != nil || !there {
 		return nil, err
 	}
-	for r := range each(rows[0]) {
-		if r.int() == 0 {
-			return nil, nil
-		}
-	}
-	rows, err = c.query(ctx, stmt("SELECT node, alarm, occurrence, first_ms, mark FROM alarm_mark ORDER BY node, alarm, occurrence"))
+	rows, err := c.query(ctx, stmt("SELECT node, alarm, occurrence, first_ms, mark FROM alarm_mark ORDER BY node, alarm, occurrence"))
 	if err != nil {
 		return nil, err
 	}

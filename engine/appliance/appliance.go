@@ -23,6 +23,7 @@ import (
 	"hexad/engine/host"
 	"hexad/engine/link"
 	"hexad/engine/policy"
+	"hexad/engine/procedure"
 	"hexad/sqlstore"
 	"hexad/ui/command"
 	"hexad/ui/console"
@@ -46,6 +47,7 @@ type appliance struct {
 	releases    *releases
 	journal     *event.Journal
 	resolver    *host.Resolver
+	procedures  *procedure.Runner
 	clock       *host.NTP
 	dns         atomic.Pointer[engine.DNSFacts]
 	trusted     atomic.Pointer[link.Trust]
@@ -71,6 +73,7 @@ type appliance struct {
 	maintenance maintenance
 	space       *space
 	audits      *audit
+	backups     backups
 	applied     atomic.Uint64 // index of the last change in this copy
 	revision    atomic.Int64  // newest revision whose lines were written
 	storeErr    atomic.Pointer[engine.Error]
@@ -99,7 +102,7 @@ func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), offers: map[string]string{}}
-	a.space = newSpace(a)
+	a.space, a.backups = newSpace(a), backups{a, new(sync.Mutex)}
 	defer a.close()
 	if err := a.open(ctx); err != nil {
 		fmt.Fprintf(stderr, "hexad: %v\n", err)
@@ -264,6 +267,10 @@ func (a *appliance) servePeer(w http.ResponseWriter, r *http.Request) {
 		a.serveStage(w, r)
 		return
 	}
+	if r.Method == http.MethodPost && r.URL.Path == backupPath {
+		a.serveBackup(w, r)
+		return
+	}
 	a.answers.ServeHTTP(w, r)
 }
 
@@ -326,7 +333,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, certificates{a}.watch, a.keys.run)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, a.procedures.Run, certificates{a}.watch, a.keys.run)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

@@ -49,6 +49,7 @@ func (a *appliance) newCluster() {
 		Certificate: a.certificateFor, LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
 		Remedy: remedy, Lines: a.lines,
 	})
+	a.procedures = a.newProcedures()
 }
 
 // lastChange is when the replicated configuration was changed last, as this

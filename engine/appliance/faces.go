@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"hexad/engine"
@@ -23,9 +22,9 @@ import (
 func (a *appliance) openFaces(ctx context.Context) error {
 	a.audits, a.guard = newAudit(a), signin.NewGuard()
 	a.table = command.New(command.Parts{
-		Cluster: a.cluster, Forcing: a.cluster, Copies: generations{a}, Contents: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: edited{a.config, a}, Registry: a.registry, History: history{a},
+		Cluster: a.cluster, Forcing: a.cluster, Procedures: a.procedures, Copies: generations{a}, Contents: a.cluster, Trust: trust{a}, Certificates: certificates{a}, Configuration: edited{a.config, a}, Registry: a.registry, History: history{a},
 		Alarms: a.tracker, Catalogue: kind, Diagnostics: diagnostics{a}, Host: hostPart{a}, Accounts: accounts{a},
-		Backups: backups{a, new(sync.Mutex)}, Resets: resets{a}, Purges: purges{a}, Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, SSH: sshPart{a}, Keys: a.keys, Gate: a.gate, Audit: a.audits.add,
+		Backups: a.backups, Resets: resets{a}, Purges: purges{a}, Journal: journal{a}, Policies: a.lifecycle, Roster: roster{a}, SSH: sshPart{a}, Keys: a.keys, Gate: a.gate, Audit: a.audits.add,
 	})
 	a.shell = shell.New(a.o.DataDir, a.table, a.log.With("module", "shell"))
 	if err := a.shell.Open(ctx); err != nil {

@@ -231,6 +231,7 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.cluster.StoreChanged(ctx)
 	a.keys.changed()
 	a.lifecycle.Changed()
+	a.procedures.Changed()
 	a.follow(ctx)
 	a.settleMapping()
 }

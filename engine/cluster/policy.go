@@ -6,24 +6,15 @@ import (
 	"hexad/engine"
 )
 
-// Told is a member with what it last said of itself.
-type Told struct {
-	Node      string
-	Address   string
-	Here      bool
-	Reachable bool
-	Facts     engine.Facts
-}
-
 // Told lists the members, this system among them, with their facts.
-func (s *Service) Told() []Told {
+func (s *Service) Told() []engine.Told {
 	own := s.Facts()
-	out := []Told{{Node: own.Node, Address: own.Address, Here: true, Reachable: true, Facts: own}}
+	out := []engine.Told{{Node: own.Node, Address: own.Address, Here: true, Reachable: true, Facts: own}}
 	for _, snap := range s.snapshots() {
 		if snap.node == "" || snap.node == own.Node {
 			continue
 		}
-		out = append(out, Told{
+		out = append(out, engine.Told{
 			Node: snap.node, Address: snap.address, Reachable: snap.state == engine.PeerActive, Facts: snap.facts,
 		})
 	}

@@ -69,6 +69,16 @@ func (s *Service) Handler(remote Remote) http.Handler {
 		}
 		reply(w, struct{}{}, s.readmit(r.Context(), node, in.Generation))
 	})
+	mux.HandleFunc("POST /v1/administer", func(w http.ResponseWriter, r *http.Request) {
+		node, _ := remote(r.Context())
+		var in engine.Order
+		if !read(w, r, &in) {
+			return
+		}
+		s.o.Log.Info("order of a guided procedure", "module", "procedure", "do", in.Do, "procedure", in.Procedure, "user", in.Actor.User, "peer", s.addressOf(node))
+		in.Actor.Via, in.Actor.Source = "procedure", s.addressOf(node)
+		reply(w, struct{}{}, s.obey(context.WithoutCancel(r.Context()), in))
+	})
 	return mux
 }
 

@@ -14,6 +14,9 @@ var Names = []string{
 	// The procedures of a cluster: engine/cluster.
 	"page.stored", "primary.named", "tls.saved", "join.adopted", "admit.member", "admit.server", "remove.server", "remove.member",
 
+	// Guided procedures: engine/procedure, after each change of the record.
+	"procedure.kept",
+
 	// A factory reset: engine/cluster; between two children, engine/appliance.
 	"reset.asked", "reset.armed", "reset.marked", "reset.emptied", "reset.removed",
 

@@ -62,7 +62,7 @@ func New(parts Parts) *Table {
 		t.parts.Catalogue = func(id int) engine.Alarm { return engine.Alarm{ID: id} }
 	}
 	t.status = t.elements()
-	t.entries = slices.Concat(t.configurationEntries(), t.listEntries(), t.clusterEntries(),
+	t.entries = slices.Concat(t.configurationEntries(), t.listEntries(), t.clusterEntries(), t.procedureEntries(),
 		t.systemEntries(), t.backupEntries(), t.resetEntries(), t.purgeEntries(), t.snapshotEntries(), t.statusEntries(), t.policyEntries(), t.accountEntries(), t.sshEntries())
 	slices.SortStableFunc(t.entries, func(a, b *Entry) int {
 		return strings.Compare(string(a.Group)+" "+fold(a.Name), string(b.Group)+" "+fold(b.Name))
