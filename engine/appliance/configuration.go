@@ -2,6 +2,8 @@ package appliance
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -269,13 +271,38 @@ type pages struct{ local *sqlstore.Local }
 
 func (p pages) Page(ctx context.Context) (cluster.Page, error) {
 	stored, err := p.local.Page(ctx)
-	return cluster.Page{Entered: stored.Entered, Running: stored.Running, SavedAt: stored.SavedAt, Reset: stored.Reset}, err
+	out := cluster.Page{Entered: stored.Entered, Running: stored.Running, SavedAt: stored.SavedAt, Reset: stored.Reset}
+	if err != nil {
+		return out, err
+	}
+	text, err := p.local.State(ctx, stateLeaving)
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &out.Leaving)
+	}
+	return out, err
 }
+
+// stateLeaving is, in local.db, who was taken off the list and may be a member
+// still. It is written before the page: whoever is on both stays.
+const stateLeaving = "cluster.leaving"
 
 func (p pages) PutPage(ctx context.Context, c cluster.Page) error {
 	stored, err := p.local.Page(ctx)
 	if err != nil {
 		return err
+	}
+	leaving := ""
+	if len(c.Leaving) > 0 {
+		text, err := json.Marshal(c.Leaving)
+		if err != nil {
+			return err
+		}
+		leaving = string(text)
+	}
+	if before, err := p.local.State(ctx, stateLeaving); err != nil || before != leaving {
+		if err := errors.Join(err, p.local.PutState(ctx, stateLeaving, leaving)); err != nil {
+			return err
+		}
 	}
 	stored.Entered, stored.Running, stored.SavedAt, stored.Reset = c.Entered, c.Running, c.SavedAt, c.Reset
 	return p.local.PutPage(ctx, stored)

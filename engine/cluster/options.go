@@ -16,6 +16,9 @@ type Page struct {
 	Running engine.Clustering
 	SavedAt time.Time
 	Reset   *engine.Reset
+	// Leaving are members that were taken off the list and whose membership may
+	// not have ended yet: that takes a group that can commit.
+	Leaving []engine.Member
 }
 
 // Pages keeps this peer's clustering page. It works with every other peer gone.

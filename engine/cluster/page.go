@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +119,11 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 	old := page.Entered
 	page.Entered, page.SavedAt = c, time.Now()
 	page.Running = s.inEffect(page.Running, c)
+	for _, m := range s.unlisted(ctx, old, c) {
+		if !slices.ContainsFunc(page.Leaving, func(l engine.Member) bool { return l.Node == m.Node }) {
+			page.Leaving = append(slices.Clip(page.Leaving), m)
+		}
+	}
 	if err := s.o.Pages.PutPage(ctx, page); err != nil {
 		return out, err
 	}
@@ -129,7 +133,7 @@ func (s *Service) store(ctx context.Context, actor engine.Actor, page Page, c en
 	engine.Staged(ctx, "page", "stored", "in effect: %s", s.effectWord(page))
 	s.writePage(actor, old, c)
 	s.setPage(page)
-	if err := s.dropUnlisted(ctx, old, c); err != nil {
+	if _, err := s.dropLeaving(ctx); err != nil {
 		out.Findings = append(out.Findings, engine.Finding{ID: "cluster.member_not_removed", Severity: engine.FindingWarning, Text: engine.Text{
 			EN: "The page is saved, but a peer that was taken off the list is still a member; it is removed as soon as the group can commit: " + err.Error(),
 			JA: "ページは保存されましたが、リストから外したピアはまだメンバーです。グループがコミットできるようになり次第削除されます: " + err.Error()}})
@@ -284,23 +288,19 @@ func (s *Service) saveTLS(ctx context.Context, actor engine.Actor, mode engine.T
 	return nil
 }
 
-// dropUnlisted ends the membership of peers that the primary took off its list.
-func (s *Service) dropUnlisted(ctx context.Context, old, c engine.Clustering) error {
+// unlisted are the members that the primary takes off its list.
+func (s *Service) unlisted(ctx context.Context, old, c engine.Clustering) []engine.Member {
 	agreed := s.Agreed()
 	if agreed.Primary != s.o.Node || len(c.Peers) == 0 {
 		return nil
 	}
-	var failed error
+	var out []engine.Member
 	for _, m := range agreed.Members {
-		if m.Node == s.o.Node || s.lists(c.Peers, m) || !s.lists(old.Peers, m) || s.renamed(ctx, old.Peers, c.Peers, m) {
-			continue
-		}
-		if err := s.removeMember(ctx, m); err != nil {
-			s.dropLater(m)
-			failed = err
+		if m.Node != s.o.Node && !s.lists(c.Peers, m) && s.lists(old.Peers, m) && !s.renamed(ctx, old.Peers, c.Peers, m) {
+			out = append(out, m)
 		}
 	}
-	return failed
+	return out
 }
 
 // renamed reports whether a member's entry was given another text that does
@@ -314,31 +314,49 @@ func (s *Service) renamed(ctx context.Context, old, now []string, m engine.Membe
 	return len(s.lookUp(ctx, now[i-1:i])[now[i-1]].IPs) == 0
 }
 
-// dropLater remembers a member whose removal could not be committed; the group
-// tries again.
-func (s *Service) dropLater(m engine.Member) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving[m.Node] = m
-}
-
-// dropLeft removes the members whose removal could not be committed, unless
-// they were listed again meanwhile.
-func (s *Service) dropLeft(ctx context.Context) bool {
-	s.mu.Lock()
-	leaving := maps.Clone(s.leaving)
-	peers := s.page.Running.Peers
-	s.mu.Unlock()
-	for node, m := range leaving {
-		if !s.lists(peers, m) && s.removeMember(ctx, m) != nil {
+// dropLeaving ends the memberships of those that the page says are leaving,
+// unless they were listed again. Who could not be removed stays on the page, so
+// that a restart does not forget it. The caller has the turn to save.
+func (s *Service) dropLeaving(ctx context.Context) (dropped bool, err error) {
+	page := s.copyPage()
+	var left []engine.Member
+	for _, m := range page.Leaving {
+		if s.lists(page.Entered.Peers, m) || s.Agreed().Primary != s.o.Node {
 			continue
 		}
-		s.mu.Lock()
-		delete(s.leaving, node)
-		s.mu.Unlock()
-		return true
+		if e := s.removeMember(ctx, m); e != nil {
+			left, err = append(left, m), e
+			continue
+		}
+		dropped = true
 	}
-	return false
+	if len(left) == len(page.Leaving) {
+		return dropped, err
+	}
+	page.Leaving = left
+	if e := s.o.Pages.PutPage(ctx, page); e != nil {
+		return dropped, errors.Join(err, e)
+	}
+	s.mu.Lock()
+	s.page.Leaving = left
+	s.mu.Unlock()
+	return dropped, err
+}
+
+// dropLeft removes the members whose removal could not be committed before.
+func (s *Service) dropLeft(ctx context.Context) bool {
+	s.mu.Lock()
+	none := len(s.page.Leaving) == 0
+	s.mu.Unlock()
+	if none || !s.saving.TryLock() {
+		return false
+	}
+	defer s.saving.Unlock()
+	dropped, err := s.dropLeaving(ctx)
+	if err != nil {
+		s.o.Log.Debug("members not removed yet", "module", "cluster", "err", err)
+	}
+	return dropped
 }
 
 // Restart reasons, as alarm 20007 names them.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"hexad/engine"
 	"hexad/engine/cluster"
@@ -67,6 +69,9 @@ func (s *system) PutMember(_ context.Context, m engine.Member) error {
 }
 
 func (s *system) RemoveMember(_ context.Context, node string) error {
+	if s.noQuorum {
+		return engine.Errorf(engine.Unavailable, "no leader")
+	}
 	s.agreed.Members = slices.DeleteFunc(slices.Clone(s.agreed.Members), func(m engine.Member) bool { return m.Node == node })
 	return nil
 }
@@ -354,6 +359,41 @@ func TestRemoval(t *testing.T) {
 			if got := nodes(s); !slices.Equal(got, test.want) {
 				t.Errorf("members %v, want %v", got, test.want)
 			}
+		})
+	}
+}
+
+// TestRemovalThatCouldNotBeCommitted is done after a restart too, once the
+// group can commit; unless the peer is on the list again.
+func TestRemovalThatCouldNotBeCommitted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		listed bool // put back before the restart
+		want   int
+	}{"off the list": {false, 2}, "put back": {true, 3}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before := start(t, func(s *system) { clustered(s); s.noQuorum = true })
+				saved, err := before.Save(t.Context(), admin, page(1, "192.0.2.1", "192.0.2.3"))
+				if err != nil || len(saved.Findings) == 0 || len(before.agreed.Members) != 3 {
+					t.Fatalf("saved %+v: %v", saved, err)
+				}
+				if test.listed {
+					if _, err := before.Save(t.Context(), admin, page(1, "192.0.2.1", "192.0.2.3", "192.0.2.2")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				s := start(t, func(s *system) { clustered(s); s.page = before.page })
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan struct{})
+				go func() { _ = s.Run(ctx); close(ended) }()
+				time.Sleep(time.Minute)
+				stop()
+				<-ended
+				if len(s.agreed.Members) != test.want || len(s.page.Leaving) > 0 {
+					t.Errorf("members %+v, leaving %+v", s.agreed.Members, s.page.Leaving)
+				}
+			})
 		})
 	}
 }

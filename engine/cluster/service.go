@@ -39,11 +39,10 @@ type Service struct {
 	procedure  *engine.ProcedureRecord
 	undecided  map[string]undecided
 	considered considered
-	fenced     *engine.Fenced           // why a newer generation was not followed
-	voteless   map[string]time.Time     // members without a vote for now, by node id
-	compared   map[string]compared      // the copies of the members with this one, by node id
-	inDoubt    []string                 // the tables in which this copy differs from the primary's, as that one says
-	leaving    map[string]engine.Member // members whose removal could not be committed yet
+	fenced     *engine.Fenced       // why a newer generation was not followed
+	voteless   map[string]time.Time // members without a vote for now, by node id
+	compared   map[string]compared  // the copies of the members with this one, by node id
+	inDoubt    []string             // the tables in which this copy differs from the primary's, as that one says
 	synced     time.Time
 	applied    progress
 	said       said
@@ -78,7 +77,7 @@ func New(o Options) *Service {
 	}
 	return &Service{
 		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{}, compared: map[string]compared{},
-		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{}, leaving: map[string]engine.Member{},
+		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
 }
@@ -289,6 +288,15 @@ type turn chan struct{}
 
 func (t turn) Lock()   { t <- struct{}{} }
 func (t turn) Unlock() { <-t }
+
+func (t turn) TryLock() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
 
 // signal wakes the receiver of ch once.
 func signal(ch chan struct{}) {
