@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -245,14 +246,15 @@ func (s *Service) Refused(r Refusal) {
 	}
 }
 
-// accepted forgets the refusals of a node: a connection came about, or it is
-// no member any more.
+// accepted forgets the refusals of a node and of its address: a connection came
+// about, or it is no member any more. Under that address may have been another
+// node before, and the node may have joined under another address.
 func (s *Service) accepted(node, address string) {
 	s.mu.Lock()
 	before := len(s.refused)
-	delete(s.refused, node+address)
-	delete(s.refused, node)
-	delete(s.refused, address)
+	maps.DeleteFunc(s.refused, func(_ string, r Refusal) bool {
+		return r.Node != "" && r.Node == node || r.Address != "" && strings.EqualFold(r.Address, address)
+	})
 	after := len(s.refused)
 	s.mu.Unlock()
 	if before != after {
