@@ -46,6 +46,9 @@ func (b backups) Make(ctx context.Context, actor engine.Actor, passphrase string
 	defer done()
 	b.say(actor, "Beginning System Backup", "")
 	out, err := b.make(ctx, passphrase, dir)
+	if err == nil {
+		err = b.proved(ctx, dir, out.File, passphrase)
+	}
 	if err != nil {
 		b.say(actor, "System backup error", err.Error())
 		return command.Backup{}, err
@@ -120,23 +123,24 @@ func summary(m backup.Manifest) command.BackupManifest {
 }
 
 // Check restores a backup into a scratch directory, as a restore would, and
-// says what a restore would change. Nothing of this system changes.
+// says what a restore would change. Nothing of this system changes. Of a backup
+// of the whole cluster it takes the part of peer, without one that of this machine.
 //
-// Errors: Denied (passphrase), Invalid (damaged, of another release), Unavailable.
-func (b backups) Check(ctx context.Context, actor engine.Actor, file []byte, passphrase string) (command.RestorePlan, error) {
+// Errors: Denied (passphrase), Invalid (damaged, of another release), NotFound (peer), Unavailable.
+func (b backups) Check(ctx context.Context, actor engine.Actor, file []byte, passphrase, peer string) (command.RestorePlan, error) {
 	dir, done, err := b.begin("restore")
 	if err != nil {
 		return command.RestorePlan{}, err
 	}
 	defer done()
-	return b.prepare(ctx, dir, file, passphrase)
+	return b.prepare(ctx, dir, file, passphrase, peer)
 }
 
 // Restore is Check, and then a restart that puts the restored system in the
 // place of this one.
 //
 // Errors: those of Check; those of the gate; Conflict (this system is in a cluster).
-func (b backups) Restore(ctx context.Context, actor engine.Actor, file []byte, passphrase string) (command.RestorePlan, error) {
+func (b backups) Restore(ctx context.Context, actor engine.Actor, file []byte, passphrase, peer string) (command.RestorePlan, error) {
 	dir, done, err := b.begin("restore")
 	if err != nil {
 		return command.RestorePlan{}, err
@@ -146,7 +150,7 @@ func (b backups) Restore(ctx context.Context, actor engine.Actor, file []byte, p
 		return command.RestorePlan{}, err
 	}
 	b.say(actor, "Beginning System Restore", "")
-	plan, err := b.prepare(ctx, dir, file, passphrase)
+	plan, err := b.prepare(ctx, dir, file, passphrase, peer)
 	if err == nil && plan.Refused != "" {
 		err = engine.Errorf(engine.Conflict, "%s", plan.Refused).With("", "take this system out of its cluster first; then restore, and build a new cluster from it")
 	}
@@ -182,9 +186,12 @@ const restoredDir = "new"
 
 // prepare unpacks a backup and makes of it, in dir/new, the data directory of a
 // system outside any cluster: everything that could go wrong goes wrong here.
-func (b backups) prepare(ctx context.Context, dir string, file []byte, passphrase string) (plan command.RestorePlan, err error) {
-	if len(file) > backup.MaxFile {
+func (b backups) prepare(ctx context.Context, dir string, file []byte, passphrase, peer string) (plan command.RestorePlan, err error) {
+	if len(file) > backup.MaxClusterFile {
 		return plan, engine.Errorf(engine.Invalid, "the file is larger than a backup may be").With("Backup", "send the file as it was downloaded")
+	}
+	if file, plan.Members, err = b.own(file, passphrase, peer); err != nil {
+		return plan, err
 	}
 	made := filepath.Join(dir, restoredDir)
 	if err := os.Mkdir(made, 0o700); err != nil {

@@ -15,20 +15,24 @@ import (
 	"golang.org/x/term"
 
 	"hexad/engine/backup"
+	"hexad/ui/command"
 	"hexad/ui/shell"
 )
 
-const backupHelp = `hexad backup [--passphrase-file FILE] [--data-dir DIR] FILE
+const backupHelp = `hexad backup [--cluster] [--passphrase-file FILE] [--data-dir DIR] FILE
 
 Makes an encrypted backup and writes it to FILE, which must not be there; when
 FILE is a directory, to a file in it named after release, serial number and
 time. The backup holds this system's accounts, keys and certificates and the
-configuration that the cluster shares; not the logs.
+configuration that the cluster shares; not the logs. With --cluster each member's
+own backup is fetched from it and put into one file; who does not answer is
+named, and the exit status is then 4.
 
   hexad backup /var/backups
+  hexad backup --cluster /var/backups
 `
 
-const restoreHelp = `hexad restore [--confirm] [--passphrase-file FILE] [--json] [--data-dir DIR] FILE
+const restoreHelp = `hexad restore [--confirm] [--peer NAME] [--extract TO] [--passphrase-file FILE] [--json] [--data-dir DIR] FILE
 
 Checks a backup by restoring it into a scratch directory and shows what would
 change; the exit status is 4 when anything does. With --confirm this system
@@ -36,13 +40,20 @@ restarts with what the backup holds. It must be in no cluster and run the releas
 made the backup. Should the restored system not start, the previous one comes
 back and alarm 15023 says why.
 
+Of a backup of a whole cluster it takes the part of this machine, or with --peer
+that of a peer by its address, system name or serial number. With --extract that
+part is written to the file TO as a backup of its own, and nothing is restored;
+hexad need not run for it.
+
   hexad restore 1.0.0_0A1B2C3D_20260304_050607_backup.tar.gz.age
+  hexad restore --peer 192.0.2.12 --extract peer2.age 1.0.0_hq_20260304_050607_cluster_backup.tar.gz.age
 `
 
 // Backup is "hexad backup".
 func Backup(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	t := newTool("backup", backupHelp, stdin, stdout, stderr)
 	secret := t.flags.String("passphrase-file", "", "file that holds the passphrase; asked for without one")
+	whole := t.flags.Bool("cluster", false, "of every peer of the cluster")
 	if status, ok := t.parse(args); !ok {
 		return status
 	}
@@ -53,7 +64,11 @@ func Backup(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 	if err != nil {
 		return t.usage("%s", err)
 	}
-	reply, err := t.ask(ctx, shell.Request{Call: &shell.Call{Name: "SystemBackup", Args: map[string]string{"Passphrase": passphrase}}})
+	call := map[string]string{"Passphrase": passphrase}
+	if *whole {
+		call["Scope"] = "Cluster"
+	}
+	reply, err := t.ask(ctx, shell.Request{Call: &shell.Call{Name: "SystemBackup", Args: call}})
 	if err != nil {
 		return t.fail(err)
 	}
@@ -67,8 +82,9 @@ func Backup(ctx context.Context, args []string, stdin io.Reader, stdout, stderr 
 func (t *tool) keep(reply shell.Reply, path string) int {
 	var result struct {
 		Data struct {
-			Name string `json:"name"`
-			File []byte `json:"file"`
+			Name    string                 `json:"name"`
+			File    []byte                 `json:"file"`
+			Members []command.BackupMember `json:"members"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(reply.Result, &result); err != nil {
@@ -82,6 +98,13 @@ func (t *tool) keep(reply shell.Reply, path string) int {
 		return ExitRefused
 	}
 	fmt.Fprintln(t.out, path)
+	missing := command.ClusterBackup{Members: result.Data.Members}.Missing()
+	for _, m := range missing {
+		fmt.Fprintf(t.err, "not in the backup: %s: %s\n", m.Address, m.Missing)
+	}
+	if len(missing) > 0 {
+		return ExitDiffers
+	}
 	return ExitOK
 }
 
@@ -132,6 +155,8 @@ func Restore(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	t := newTool("restore", restoreHelp, stdin, stdout, stderr)
 	secret := t.flags.String("passphrase-file", "", "file that holds the passphrase; asked for without one")
 	confirm := t.flags.Bool("confirm", false, "restore, and restart")
+	peer := t.flags.String("peer", "", "whose part of a backup of a whole cluster")
+	extract := t.flags.String("extract", "", "write that part to this file, and restore nothing")
 	t.flags.BoolVar(&t.asJSON, "json", false, "print the answer as JSON")
 	if status, ok := t.parse(args); !ok {
 		return status
@@ -148,7 +173,19 @@ func Restore(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	if err != nil {
 		return t.usage("%s", err)
 	}
-	call := &shell.Call{Name: "SystemRestore", Args: map[string]string{"Passphrase": passphrase}, Body: base64.StdEncoding.EncodeToString(file)}
+	if *extract != "" {
+		part, _, err := backup.Extract(file, passphrase, *peer)
+		if err != nil {
+			return t.fail(err)
+		}
+		if err := writeNew(*extract, part); err != nil {
+			fmt.Fprintln(stderr, "ERROR: the file cannot be written:", err)
+			return ExitRefused
+		}
+		fmt.Fprintln(stdout, *extract)
+		return ExitOK
+	}
+	call := &shell.Call{Name: "SystemRestore", Args: map[string]string{"Passphrase": passphrase, "Peer": *peer}, Body: base64.StdEncoding.EncodeToString(file)}
 	if *confirm {
 		call.Args["Confirm"] = "On"
 	}
@@ -165,8 +202,8 @@ func readBackup(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	file, err := io.ReadAll(io.LimitReader(f, backup.MaxFile+1))
-	if err == nil && len(file) > backup.MaxFile {
+	file, err := io.ReadAll(io.LimitReader(f, backup.MaxClusterFile+1))
+	if err == nil && len(file) > backup.MaxClusterFile {
 		err = errors.New("it is larger than a backup may be")
 	}
 	return file, err

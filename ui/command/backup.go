@@ -38,11 +38,43 @@ type Backup struct {
 	File     []byte         `json:"file"`
 }
 
+// BackupMember is one peer of a backup of the whole cluster. Missing is why its
+// part is not there, "" when it is.
+type BackupMember struct {
+	Address string `json:"address"`
+	System  string `json:"system,omitempty"`
+	Serial  string `json:"serial,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Size    int64  `json:"size,omitempty"`
+	Missing string `json:"missing,omitempty"`
+}
+
+// ClusterBackup is a backup of the whole cluster: one file, encrypted, in
+// base64 for machines, with each member's own backup.
+type ClusterBackup struct {
+	Name    string         `json:"name"`
+	Cluster string         `json:"cluster"`
+	Members []BackupMember `json:"members"`
+	File    []byte         `json:"file"`
+}
+
+// Missing are the members whose part is not there.
+func (b ClusterBackup) Missing() []BackupMember {
+	var out []BackupMember
+	for _, m := range b.Members {
+		if m.Missing != "" {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
 // RestorePlan is what a restore would change. Differences are now → backup,
 // with secrets masked. Refused is why it cannot be done here, "" when it can.
 type RestorePlan struct {
 	Manifest    BackupManifest      `json:"manifest"`
-	Revision    int64               `json:"revision"` // of this system now
+	Members     []string            `json:"members,omitempty"` // of a backup of the whole cluster
+	Revision    int64               `json:"revision"`          // of this system now
 	Differences []engine.Difference `json:"differences"`
 	Warnings    []engine.Text       `json:"warnings"`
 	Refused     string              `json:"refused,omitempty"`
@@ -53,13 +85,17 @@ type Backups interface {
 	// Make packs this system's own data and all that the cluster shares in one encrypted file.
 	// Errors: Invalid (passphrase), Exhausted, Unavailable.
 	Make(ctx context.Context, actor engine.Actor, passphrase string) (Backup, error)
-	// Check restores into a scratch directory and changes nothing.
-	// Errors: Denied (passphrase), Invalid (the file), Unavailable.
-	Check(ctx context.Context, actor engine.Actor, file []byte, passphrase string) (RestorePlan, error)
+	// MakeCluster gathers those of all members in one encrypted file; who does
+	// not answer is named in it. Errors: those of Make.
+	MakeCluster(ctx context.Context, actor engine.Actor, passphrase string) (ClusterBackup, error)
+	// Check restores into a scratch directory and changes nothing. peer says
+	// whose part of a backup of the whole cluster, "" this machine's own.
+	// Errors: Denied (passphrase), Invalid (the file), NotFound (peer), Unavailable.
+	Check(ctx context.Context, actor engine.Actor, file []byte, passphrase, peer string) (RestorePlan, error)
 	// Restore checks, and restarts into the restored system. The previous one
 	// comes back when that does not start (alarm 15023).
 	// Errors: those of Check; Conflict (in a cluster).
-	Restore(ctx context.Context, actor engine.Actor, file []byte, passphrase string) (RestorePlan, error)
+	Restore(ctx context.Context, actor engine.Actor, file []byte, passphrase, peer string) (RestorePlan, error)
 }
 
 func (t *Table) backupEntries() []*Entry {
@@ -69,13 +105,16 @@ func (t *Table) backupEntries() []*Entry {
 	return []*Entry{
 		{Group: XCommand, Name: "SystemBackup", Role: Administrator, Writes: true,
 			Args: []Argument{{Name: "Passphrase", Space: chars(12, 1024), Required: true, Secret: true,
-				Help: engine.Text{EN: "At least 12 characters; without it nobody can read the backup", JA: "12 文字以上。これがないとバックアップは誰にも読めません"}}},
-			Help: engine.Text{EN: "Makes an encrypted backup of this system and of the cluster's configuration; fetch it with: hexad backup FILE",
-				JA: "このシステムとクラスタ設定の暗号化バックアップを作成します。取得には hexad backup FILE を使います"},
+				Help: engine.Text{EN: "At least 12 characters; without it nobody can read the backup", JA: "12 文字以上。これがないとバックアップは誰にも読めません"}},
+				{Name: "Scope", Space: oneOf("System", "Cluster"), Default: "System", Help: engine.Text{EN: "Cluster: each member's own backup too, fetched from it, in one archive", JA: "Cluster: 各メンバーのバックアップも取得し、1 つのアーカイブにまとめます"}}},
+			Help: engine.Text{EN: "Makes an encrypted backup of this system and of the cluster's configuration, or of every peer, and checks it by restoring it into a scratch directory; fetch it with: hexad backup FILE",
+				JA: "このシステムとクラスタ設定、または全ピアの暗号化バックアップを作成し、一時領域への復元で検証します。取得には hexad backup FILE を使います"},
 			Example: `xCommand SystemBackup Passphrase: "correct horse battery"`, run: t.systemBackup},
 		{Group: XCommand, Name: "SystemRestore", Role: Administrator, Writes: true,
 			Args: []Argument{
 				{Name: "Passphrase", Space: chars(1, 1024), Required: true, Secret: true, Help: engine.Text{EN: "Passphrase of the backup", JA: "バックアップのパスフレーズ"}},
+				{Name: "Peer", Space: chars(0, 128), Help: engine.Text{EN: "Address or system name of the peer whose part of a backup of the whole cluster is meant; this machine's own without it",
+					JA: "クラスタ全体のバックアップのうち対象とするピアのアドレスまたはシステム名。省略時はこの機器のもの"}},
 				{Name: "Confirm", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: restore and restart; otherwise the backup is checked, what would change is shown, and nothing is changed",
 					JA: "On: 復元して再起動します。それ以外はバックアップの検証と変更内容の表示のみで、何も変更しません"}}},
 			Help: engine.Text{EN: "Restores a backup on this system, which must be in no cluster; send it with: hexad restore FILE",
@@ -85,12 +124,35 @@ func (t *Table) backupEntries() []*Entry {
 }
 
 func (t *Table) systemBackup(ctx context.Context, call Call) (Result, error) {
+	if call.Args["Scope"] == "Cluster" {
+		return t.clusterBackup(ctx, call)
+	}
 	made, err := t.parts.Backups.Make(ctx, call.Actor, call.Args["Passphrase"])
 	if err != nil {
 		return Result{}, err
 	}
 	tree := Tree("SystemBackup", text("Name", made.Name), number("Bytes", int64(len(made.File))), manifestTree(made.Manifest))
 	return Result{Data: made, Lines: results(tree)}, nil
+}
+
+func (t *Table) clusterBackup(ctx context.Context, call Call) (Result, error) {
+	made, err := t.parts.Backups.MakeCluster(ctx, call.Actor, call.Args["Passphrase"])
+	if err != nil {
+		return Result{}, err
+	}
+	tree := Tree("SystemBackup", text("Name", made.Name), number("Bytes", int64(len(made.File))), text("Cluster", made.Cluster))
+	for i, m := range made.Members {
+		n := Tree("Peer "+strconv.Itoa(i+1), text("Address", m.Address), text("System", m.System), text("Serial number", m.Serial), number("Bytes", m.Size))
+		if m.Missing != "" {
+			n.add(text("Missing", m.Missing))
+		}
+		tree.add(n)
+	}
+	lines := results(tree)
+	for _, m := range made.Missing() {
+		lines = append(lines, say(call.Language, engine.Text{EN: "warning: not in the backup: ", JA: "警告: バックアップに含まれていません: "})+m.Address+": "+m.Missing)
+	}
+	return Result{Data: made, Lines: lines}, nil
 }
 
 func manifestTree(m BackupManifest) *Node {
@@ -111,12 +173,16 @@ func (t *Table) systemRestore(ctx context.Context, call Call) (Result, error) {
 	if call.Args["Confirm"] == "On" {
 		do = t.parts.Backups.Restore
 	}
-	plan, err := do(ctx, call.Actor, file, call.Args["Passphrase"])
+	plan, err := do(ctx, call.Actor, file, call.Args["Passphrase"], call.Args["Peer"])
 	if err != nil {
 		return Result{}, err
 	}
 	if plan.Differences == nil {
 		plan.Differences = []engine.Difference{}
+	}
+	if plan.Members != nil {
+		plan.Warnings = append(plan.Warnings, engine.Text{EN: "The backup is of a whole cluster: " + strings.Join(plan.Members, ", ") + ". This is the part of " + plan.Manifest.Address + ".",
+			JA: "これはクラスタ全体のバックアップです: " + strings.Join(plan.Members, ", ") + "。対象は " + plan.Manifest.Address + " の部分です。"})
 	}
 	lines := results(Tree("SystemRestore", manifestTree(plan.Manifest), number("Revision now", plan.Revision), number("Items that differ", len(plan.Differences))))
 	for _, w := range plan.Warnings {

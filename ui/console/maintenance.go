@@ -92,7 +92,11 @@ func (s *Server) makeBackup(c echo.Context) error {
 	if form.Get("passphrase") != form.Get("again") {
 		return s.showMaintenance(c, http.StatusBadRequest, nil, engine.Errorf(engine.Invalid, "error.passphrases_differ"))
 	}
-	return s.download(c, "SystemBackup", map[string]string{"Passphrase": form.Get("passphrase")}, "application/octet-stream")
+	args := map[string]string{"Passphrase": form.Get("passphrase")}
+	if form.Get("scope") == "cluster" {
+		args["Scope"] = "Cluster"
+	}
+	return s.download(c, "SystemBackup", args, "application/octet-stream")
 }
 
 func (s *Server) takeSnapshot(c echo.Context) error {
@@ -115,7 +119,7 @@ func (s *Server) restoreBackup(c echo.Context) error {
 	if err != nil {
 		return s.showMaintenance(c, http.StatusBadRequest, nil, err)
 	}
-	args := map[string]string{"Passphrase": r.PostFormValue("passphrase")}
+	args := map[string]string{"Passphrase": r.PostFormValue("passphrase"), "Peer": r.PostFormValue("peer")}
 	confirmed := r.PostFormValue("do") == "restore"
 	if confirmed && r.PostFormValue("agreed") != "yes" {
 		return s.showMaintenance(c, http.StatusBadRequest, nil, engine.Errorf(engine.Invalid, "error.not_agreed"))

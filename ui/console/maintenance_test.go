@@ -85,6 +85,10 @@ func TestMaintenancePage(t *testing.T) {
 	if call, ran := a.called(t.Context(), "SystemBackup"); !ran || call.Args["Passphrase"] != "a long passphrase" {
 		t.Errorf("it ran %+v", call)
 	}
+	c.post("/maintenance/backup", "passphrase", "a long passphrase", "again", "a long passphrase", "scope", "cluster")
+	if last := a.lastCall(); last.Name != "SystemBackup" || last.Args["Scope"] != "Cluster" {
+		t.Errorf("of every peer: %+v", last)
+	}
 	if status, body := c.post("/maintenance/backup", "passphrase", "a long passphrase", "again", "another one here"); status != http.StatusBadRequest || !strings.Contains(body, "two passphrases differ") {
 		t.Errorf("two passphrases: %d\n%s", status, body)
 	}
