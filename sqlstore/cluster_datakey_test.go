@@ -128,3 +128,36 @@ func TestDataKeys(t *testing.T) {
 		t.Errorf("after the removal: %s, %v", told(rows), err)
 	}
 }
+
+// TestDataKeysRebuilt: with nothing left but the journal, the keys that the
+// secrets are sealed with are there again.
+func TestDataKeysRebuilt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	g := sqlstoretest.Start(t, 1, journalled(dir))
+	p, ctx := g.Peers[0], t.Context()
+	if err := errors.Join(p.PutSystemKey(ctx, sqlstore.SystemKey{Node: p.Node, Public: "a"}, nil), p.PutDataKey(ctx, dataKey(t, 1, "a"))); err != nil {
+		t.Fatal(err)
+	}
+	save(t, p, "Authentication Password", "{cipher}k1:AAAA")
+	if err := p.PutDataKey(ctx, dataKey(t, 2, "a")); err != nil {
+		t.Fatal(err)
+	}
+	save(t, p, "Authentication Password", "{cipher}k2:AAAA")
+	if err := errors.Join(p.TidyKeys(ctx), p.AskSystemKeys(ctx, []string{p.Node}, "ask")); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	path := filepath.Join(dir, "rebuilt.sqlite")
+	if _, err := sqlstore.Rebuild(ctx, sqlstore.Remains{Journal: journalOf(dir, p.Node), Generation: g.Generation}, path); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := sqlstore.CopyDataKeys(path)
+	if want := "2[a] " + p.Node + "=a[]false "; err != nil || told(rows) != want || rows.Of(p.Node).Asked != "ask" {
+		t.Errorf("rebuilt %s, %v, want %s", told(rows), err, want)
+	}
+	items, err := sqlstore.CopyItems(path)
+	if err != nil || items["Authentication Password"] != "{cipher}k2:AAAA" {
+		t.Errorf("rebuilt %v, %v", items, err)
+	}
+}

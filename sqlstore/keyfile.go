@@ -39,10 +39,6 @@ func keyError(format string, args ...any) *engine.Error {
 	return e
 }
 
-// KeyFiles are the files that hold the system key, for who moves or removes a
-// peer's data.
-func KeyFiles() []string { return []string{KeyFile, keyCopyFile, keyNextFile} }
-
 // systemKey is a system key and what is made of it.
 type systemKey struct {
 	key     []byte
@@ -121,7 +117,7 @@ func removeKey(dir, name string) error {
 // Errors: Unavailable with ErrKey, that of KeyFile, when no file has it.
 func findKey(dir, check string) (*systemKey, error) {
 	var first error
-	for _, name := range KeyFiles() {
+	for _, name := range []string{KeyFile, keyCopyFile, keyNextFile} {
 		k, err := readKey(filepath.Join(dir, name))
 		if err == nil {
 			if _, err = k.sealer.Open(checkDomain, check); err == nil {

@@ -56,6 +56,7 @@ type keys struct {
 	scan    scan
 	checked time.Time // when the key file was looked at
 	forgot  bool      // local.db keeps no data keys
+	told    bool      // the log names what was lost
 }
 
 // scan is what the last look through the secrets of the configuration found.
@@ -292,8 +293,12 @@ func (k *keys) announce(ctx context.Context, s situation) (did bool, err error) 
 	if err != nil {
 		return false, err
 	}
-	if public == mine.Public && done == mine.Done && len(wraps) == 0 {
-		return false, k.forgetKept(ctx)
+	k.tell(engine.System, lost)
+	if public == mine.Public && done == mine.Done && len(wraps) == 0 && (len(lost) == 0 || slices.Equal(lost, mine.Lost)) {
+		if len(lost) > 0 {
+			err = k.a.local.ForgetLost(ctx)
+		}
+		return false, errors.Join(err, k.forgetKept(ctx))
 	}
 	err = k.a.store.PutSystemKey(ctx, sqlstore.SystemKey{Node: s.node, Public: public, Done: done, Lost: lost}, wraps)
 	if err == nil {
@@ -303,6 +308,15 @@ func (k *keys) announce(ctx context.Context, s situation) (did bool, err error) 
 		err = k.a.local.ForgetLost(ctx)
 	}
 	return err == nil, err
+}
+
+// tell writes the line that names what was lost, unless this process did so: it
+// may have been another that made the new key and was ended then.
+func (k *keys) tell(actor engine.Actor, lost []string) {
+	if len(lost) > 0 && !k.told {
+		k.told = true
+		k.a.journal.Emit(event.By(actor, "System Key Update", "new system key made; these secrets could not be opened and are lost: "+strings.Join(lost, ", ")))
+	}
 }
 
 // renew makes a new system key, and says what was lost. mu is held.
@@ -326,11 +340,10 @@ func (k *keys) renew(ctx context.Context, actor engine.Actor) error {
 	if err != nil {
 		return err
 	}
-	text := "new system key made; every secret of this system was sealed anew"
-	if len(lost) > 0 {
-		text = "new system key made; these secrets could not be opened and are lost: " + strings.Join(lost, ", ")
+	if k.told = false; len(lost) == 0 {
+		k.a.journal.Emit(event.By(actor, "System Key Update", "new system key made; every secret of this system was sealed anew"))
 	}
-	k.a.journal.Emit(event.By(actor, "System Key Update", text))
+	k.tell(actor, lost)
 	k.checkFile(ctx)
 	if lostKey {
 		err = k.a.renewedIdentity(ctx)
