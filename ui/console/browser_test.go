@@ -206,7 +206,7 @@ func TestPictures(t *testing.T) {
 	shot("signin", "/sign-in", 1280, false, "")
 	do(t, ctx, "sign in", chromedp.SendKeys(chromedp.CSS("#password"), password+"\r"), sees("h1", "Overview"))
 	pages := map[string]string{"overview": "/", "clustering": "/clustering", "configuration": "/configuration?area=Zones", "found": "/configuration?q=e", "alarms": "/alarms",
-		"alarm": "/alarms/one?id=20007&node=n1", "sql": "/sql?database=cluster&statement=SELECT+1", "sqlerror": "/sql?database=cluster&statement=DELETE+FROM+x", "events": "/events", "history": "/history", "restart": "/restart", "certificates": "/certificates", "maintenance": "/maintenance",
+		"alarm": "/alarms/one?id=20007&node=n1", "sql": "/sql?database=cluster&statement=SELECT+1", "sqlerror": "/sql?database=cluster&statement=DELETE+FROM+x", "events": "/events", "history": "/history", "restart": "/restart", "certificates": "/certificates", "maintenance": "/maintenance", "procedures": "/procedures",
 		"policies": "/policies", "policyscript": "/policies/script?name=site_rule", "policydiff": "/policies/diff?name=site_rule", "policyedit": "/policies/edit?name=site_rule",
 		"policyrevisions": "/policies/revisions", "policydecisions": "/policies/decisions", "policydecision": "/policies/decision?id=d-abc", "policydata": "/policies/data",
 		"policywaivers": "/policies/waivers", "policyreference": "/policies/reference?hook=search.route"}

@@ -240,6 +240,7 @@ func (s *Server) Handler() http.Handler {
 	in.GET("/alarms/one", s.alarmPage)
 	in.POST("/alarms/acknowledge", s.acknowledge)
 	s.forceRoutes(in)
+	s.procedureRoutes(in)
 	s.certificateRoutes(in)
 	s.maintenanceRoutes(in)
 	s.policyRoutes(in)

@@ -289,6 +289,9 @@ func (a *appliance) Run(_ context.Context, call command.Call) (command.Result, e
 	if result, ok := a.forceCommand(call); ok {
 		return result, nil
 	}
+	if result, ok := a.procedureCommand(call); ok {
+		return result, nil
+	}
 	if result, ok := maintenanceCommand(call); ok {
 		return result, nil
 	}

@@ -81,6 +81,9 @@ func fragments() map[string]fragment {
 			s.watched(c, &p)
 			return p, nil
 		}},
+		"procedure": {"procedure", func(s *Server, c echo.Context, page Page, q url.Values) (any, error) {
+			return s.procedures(c, page, q)
+		}},
 		"events": {"eventlist", func(s *Server, c echo.Context, page Page, q url.Values) (any, error) { return s.events(c, page, q) }},
 	}
 	for i := range engine.MaxPeers {

@@ -78,7 +78,7 @@ type AlarmBar struct {
 func (b AlarmBar) Acknowledged() int { return b.Total - b.New - b.Expected }
 
 // pageNames are the pages of the navigation, in order.
-var pageNames = []string{"overview", "clustering", "configuration", "policies", "alarms", "sql", "events", "history", "certificates", "maintenance", "restart"}
+var pageNames = []string{"overview", "clustering", "procedures", "configuration", "policies", "alarms", "sql", "events", "history", "certificates", "maintenance", "restart"}
 
 // NavEntry is one link of the navigation.
 type NavEntry struct {
@@ -102,7 +102,8 @@ func (p Page) Navigation() []NavEntry {
 // notices are the things done that a page can say after a redirect. A closed
 // list: a link from elsewhere can say nothing else.
 var notices = []string{"saved", "replicated", "not_replicated", "mapping", "peer_key", "join_window", "join_token", "acknowledged", "restored", "unchanged", "updated", "copy_deleted", "requested", "request_deleted", "certificate", "trust",
-	"policy", "policy_active", "policy_data", "policy_draft", "policy_imported", "policy_rolled_back", "policy_staged", "policy_waiver"}
+	"policy", "policy_active", "policy_data", "policy_draft", "policy_imported", "policy_rolled_back", "policy_staged", "policy_waiver",
+	"procedure_started", "procedure_resumed", "procedure_aborted"}
 
 // bare is the frame of a page for nobody in particular.
 func (s *Server) bare(c echo.Context) Page {

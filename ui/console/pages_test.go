@@ -30,7 +30,7 @@ func TestPagesInEveryState(t *testing.T) {
 		"/sql", "/sql?statement=SELECT+1", "/events", "/events?q=raised+20004&level=INFO", "/history", "/restart", "/reset", "/clustering/force", "/clustering/update", "/clustering/update?copy=cluster-g1-r17-20261122T120000Z-follow.sqlite",
 		"/policies", "/policies/script?name=site_rule", "/policies/script?name=h323_required", "/policies/script?name=old_rule", "/policies/diff?name=site_rule&to=builtin",
 		"/policies/edit?name=site_rule", "/policies/edit?name=fresh_rule&hook=keys.compare", "/policies/revisions", "/policies/decisions", "/policies/decisions?hook=cluster.validate&since=24h",
-		"/policies/decision?id=d-abc", "/policies/decision?id=d-abc&with=2", "/policies/data", "/policies/waivers", "/policies/reference", "/policies/reference?hook=peer.identity", "/certificates", "/maintenance"}
+		"/policies/decision?id=d-abc", "/policies/decision?id=d-abc&with=2", "/policies/data", "/policies/waivers", "/policies/reference", "/policies/reference?hook=peer.identity", "/certificates", "/maintenance", "/procedures", "/procedures?id=over1"}
 	for state, prepare := range states {
 		t.Run(state, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestTemplatesAreAllUsed(t *testing.T) {
 		whole := map[string]bool{"error": true, "signin": true, "restart": true, "overview": true, "clustering": true, "configuration": true,
 			"alarms": true, "alarm": true, "sql": true, "events": true, "history": true, "policies": true, "policyscript": true, "policydiff": true,
 			"policyedit": true, "policyrevisions": true, "policydecisions": true, "policydecision": true, "policydata": true, "policywaivers": true, "policyreference": true, "force": true, "update": true,
-			"certificates": true, "maintenance": true, "reset": true}
+			"certificates": true, "maintenance": true, "reset": true, "procedures": true}
 		if !whole[name] && !strings.Contains(all, `{{template "`+name+`"`) {
 			t.Errorf("template %q is used nowhere", name)
 		}
@@ -104,6 +104,7 @@ func TestEveryModel(t *testing.T) {
 
 			"certificates": console.CertificatesPage{Page: frame("certificates")},
 			"maintenance":  console.MaintenancePage{Page: frame("maintenance")},
+			"procedures":   console.ProceduresPage{Page: frame("procedures")},
 
 			"policies":        console.PoliciesPage{PolicyFrame: rules("scripts")},
 			"policyscript":    console.ScriptPage{PolicyFrame: rules("scripts"), Origin: console.Badge{Key: "origin.site", Icon: "info"}},

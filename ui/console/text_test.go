@@ -64,7 +64,7 @@ func TestTextsAreEqualInBothLanguages(t *testing.T) {
 }
 
 // Keys that templates and code make of a prefix and a word.
-var made = regexp.MustCompile(`^(page|severity|code|field|finding|state|certificate|database|done|error|mode|origin|outcome|peerpolicy|revisionstate|ack|since|policytab|answerkind|onfailure)\.`)
+var made = regexp.MustCompile(`^(page|procedurestate|procedureargument|severity|code|field|finding|state|certificate|database|done|error|mode|origin|outcome|peerpolicy|revisionstate|ack|since|policytab|answerkind|onfailure)\.`)
 
 func TestTextsAreThereAndUsed(t *testing.T) {
 	t.Parallel()
