@@ -18,12 +18,14 @@ type MaintenancePage struct {
 	On       bool // maintenance mode
 	Plan     *command.RestorePlan
 	Warnings []string
+	Said     []string // what a command about keys answered
 }
 
 func (s *Server) maintenanceRoutes(in *echo.Group) {
 	in.GET("/maintenance", s.maintenancePage)
 	in.GET("/reset", s.resetPage)
 	in.POST("/maintenance/mode", s.setMaintenance)
+	in.POST("/maintenance/keys", s.changeKeys)
 	in.POST("/maintenance/backup", s.makeBackup)
 	in.POST("/maintenance/restore", s.restoreBackup)
 	in.POST("/maintenance/snapshot", s.takeSnapshot)
@@ -34,6 +36,10 @@ func (s *Server) maintenancePage(c echo.Context) error {
 }
 
 func (s *Server) showMaintenance(c echo.Context, status int, plan *command.RestorePlan, failed error) error {
+	return s.render(c, status, "maintenance", s.maintenance(c, plan, failed))
+}
+
+func (s *Server) maintenance(c echo.Context, plan *command.RestorePlan, failed error) MaintenancePage {
 	p := MaintenancePage{Page: s.page(c, c.Get(who).(signedIn), "maintenance"), Plan: plan}
 	p.Problem = p.problem(failed)
 	for _, peer := range p.View.Peers {
@@ -47,7 +53,27 @@ func (s *Server) showMaintenance(c echo.Context, status int, plan *command.Resto
 			p.Warnings = append(p.Warnings, w.In(p.Lang, nil))
 		}
 	}
-	return s.render(c, status, "maintenance", p)
+	return p
+}
+
+// changeKeys updates system keys, or changes the data key; what the command says
+// names secrets that are lost, so that it is shown whole.
+func (s *Server) changeKeys(c echo.Context) error {
+	form, err := sent(c)
+	if err != nil {
+		return err
+	}
+	name := "ForceSystemKeyUpdate"
+	if form.Get("key") == "data" {
+		name = "ClusterDataKeyRotate"
+	}
+	result, err := s.run(c, name, 0, nil)
+	if err != nil {
+		return s.showMaintenance(c, StatusOf(asError(err).Code), nil, err)
+	}
+	p := s.maintenance(c, nil, nil)
+	p.Said = result.Lines
+	return s.render(c, http.StatusOK, "maintenance", p)
 }
 
 const itemMaintenance = "SystemUnit Maintenance Mode"

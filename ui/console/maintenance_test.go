@@ -34,6 +34,10 @@ func maintenanceCommand(call command.Call) (command.Result, bool) {
 			Trusted: []command.TrustedCertificate{{Subject: "CN=Example Authority", NotAfter: noon, Fingerprint: strings.Repeat("cd", 32)}}, Findings: []engine.Finding{chain}}}, true
 	case "ServerCertificateSet":
 		return command.Result{Data: command.CertificateChecked{CertFacts: facts, KeyChanged: true, Refusing: []string{"192.0.2.4"}, Findings: []engine.Finding{chain}}}, true
+	case "ForceSystemKeyUpdate":
+		return command.Result{Data: command.SystemKeyUpdate{Own: true}, Lines: []string{"Lost 1: <SSH host key>"}}, true
+	case "ClusterDataKeyRotate":
+		return command.Result{Data: command.DataKeyRotation{Number: 8}, Lines: []string{"Number: 8"}}, true
 	case "CertificateRequest", "CertificateRequestDelete", "TrustListSet":
 		return command.Result{Data: map[string]any{}}, true
 	}
@@ -116,6 +120,16 @@ func TestMaintenancePage(t *testing.T) {
 	holds(t, body, "Restarting with it")
 	if status != http.StatusAccepted || a.lastCall().Args["Confirm"] != "On" {
 		t.Errorf("restored: %d, %+v", status, a.lastCall())
+	}
+	_, body = c.post("/maintenance/keys", "key", "system")
+	holds(t, body, "Lost 1: &lt;SSH host key&gt;")
+	if last := a.lastCall(); last.Name != "ForceSystemKeyUpdate" {
+		t.Errorf("it ran %+v", last)
+	}
+	_, body = c.post("/maintenance/keys", "key", "data")
+	holds(t, body, "Number: 8")
+	if last := a.lastCall(); last.Name != "ClusterDataKeyRotate" {
+		t.Errorf("it ran %+v", last)
 	}
 	c.post("/maintenance/mode", "mode", "on")
 	if call, ran := a.called(t.Context(), "xConfiguration"); !ran || len(call.Changes) != 1 || call.Changes[0].Path != "SystemUnit Maintenance Mode" || call.Changes[0].Value != "On" {
