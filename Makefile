@@ -29,6 +29,9 @@ run: build  ## build and start a cluster of three peers with its console (PEERS=
 
 test: build format vet ## everything that CI runs
 	$(GO) test -timeout 15m ./...
+	$(GO) test -tags failpoints ./engine/fail
+	$(GO) test -tags hexad_noguard -run TestWithoutGuard ./sqlstore
+	$(GO) test -tags hexad_staleread -run TestStaleRead ./engine/config
 	cd sqlstore/sqlite3 && $(GO) test ./...
 	cd testdata/campaign && $(GO) vet ./... && $(GO) test ./...
 	@$(MAKE) --no-print-directory campaign-cut
