@@ -59,6 +59,22 @@ func village(n int) *town {
 	return v
 }
 
+// join is what an administrator of a new system does: it joins with the page of
+// the primary. A machine that was lost comes back as another one.
+func (v *town) join(address string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if old := v.at(address); old != nil {
+		if !old.gone {
+			return
+		}
+		delete(v.peers, old.node)
+	}
+	r := &resident{node: "n" + address[len(address)-1:], address: address, started: time.Now(), page: v.peers[v.primary].page}
+	r.running = r.page
+	v.peers[r.node] = r
+}
+
 func (v *town) up(r *resident) bool { return !r.gone && !time.Now().Before(r.back) }
 
 // seat is one peer's view of the town.

@@ -450,7 +450,7 @@ func (r *Runner) Abort(ctx context.Context, actor engine.Actor, id string) (engi
 	}
 	p.State = engine.ProcedureAborted
 	note(&p, both("aborted by %s after %d of %d steps", "%s が中止(%d/%d ステップ完了)", actor.User, p.Step, len(p.Steps)))
-	p.Seq += 2 // beyond a change that its owner makes at this moment
+	p.Seq += 100 // beyond the changes that its owner makes at this moment
 	p.Updated = time.Now().UTC()
 	err = r.o.Records.PutProcedure(ctx, p)
 	r.mu.Lock()

@@ -36,6 +36,17 @@ var cases = []struct {
 		}
 	}, ends: []string{"n2: [192.0.2.2 192.0.2.3 192.0.2.4] primary 2", "n4: [192.0.2.2 192.0.2.3 192.0.2.4] primary 2"}},
 	{kind: procedure.Disband, on: "n1", peers: 3, ends: []string{"n1: [192.0.2.1] primary 1"}, never: []string{"n2:", "n3:"}},
+	{kind: procedure.Add, args: map[string]string{"Address": "192.0.2.7"}, on: "n2", peers: 2, ends: []string{"n1: [192.0.2.1 192.0.2.2 192.0.2.7]", "n2: [192.0.2.1 192.0.2.2 192.0.2.7]", "n7: [192.0.2.1 192.0.2.2 192.0.2.7]"}},
+	{kind: procedure.Recover, args: map[string]string{"Address": "192.0.2.2"}, on: "n1", peers: 3, prep: func(v *town) { v.peers["n2"].gone = true }, ends: []string{"n1: [192.0.2.1 192.0.2.3 192.0.2.2] primary 1", "n3: [192.0.2.1 192.0.2.3 192.0.2.2]"}},
+	{kind: procedure.Replace, args: map[string]string{"Address": "192.0.2.2", "NewAddress": "192.0.2.7"}, on: "n3", peers: 3, ends: []string{"n1: [192.0.2.1 192.0.2.3 192.0.2.7]", "n7: [192.0.2.1 192.0.2.3 192.0.2.7]"}, never: []string{"n2:"}},
+	{kind: procedure.ChangeAddress, args: map[string]string{"Address": "192.0.2.3", "NewAddress": "192.0.2.8"}, on: "n1", peers: 3, prep: func(v *town) { v.peers["n3"].gone = true }, ends: []string{"n1: [192.0.2.1 192.0.2.2 192.0.2.8]", "n8: [192.0.2.1 192.0.2.2 192.0.2.8]"}},
+	{kind: procedure.Permit, on: "n2", peers: 2, prep: func(v *town) {
+		v.mode = engine.Enforcing
+		for _, r := range v.peers {
+			r.page.TLSMode, r.running.TLSMode = engine.Enforcing, engine.Enforcing
+		}
+	}, ends: []string{"n2: [192.0.2.1 192.0.2.2] primary 1 Permissive, running [192.0.2.1 192.0.2.2] Permissive"}, never: []string{"Enforcing"}},
+	{kind: procedure.Mapping, on: "n2", peers: 2, ends: []string{"primary n1"}},
 	{kind: procedure.Restart, on: "n2", peers: 3, ends: []string{"primary n1"}},
 	{kind: procedure.Resynchronise, args: map[string]string{"Address": "192.0.2.2"}, on: "n1", peers: 2, ends: []string{"primary n1"}},
 }
@@ -109,6 +120,9 @@ func carried(t *testing.T, kind string, args map[string]string, on string, peers
 			p, err := r.Show(t.Context(), id)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if st := p.Present(); st != nil && slices.Contains(st.Want, "joined") {
+				v.join(st.Peer)
 			}
 			if s.due(p.Seq) {
 				end()
