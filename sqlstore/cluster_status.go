@@ -39,6 +39,17 @@ type StoreStatus struct {
 	Cause       string    `json:"cause,omitempty"`
 }
 
+// CaughtNow is Status().Caught, as it was found last, for the network below the
+// store, whose connections may not wait for it: Raft waits for them when it is
+// closed. It is false while a store is being replaced.
+func (c *Cluster) CaughtNow() bool {
+	if !c.mu.TryRLock() {
+		return false
+	}
+	defer c.mu.RUnlock()
+	return c.store != nil && c.store.caught.Load()
+}
+
 // Status tells how the group and this copy are. It is cheap.
 func (c *Cluster) Status() StoreStatus {
 	c.mu.RLock()

@@ -48,9 +48,9 @@ func (a *appliance) openMapping(ctx context.Context) {
 }
 
 // mappings are those of the configuration, or those that were kept as long as
-// this copy of it may be an old one.
+// this copy of it may be an old one. Connections ask, so it waits for nothing.
 func (a *appliance) mappings() (bool, []engine.Mapping) {
-	if kept := a.mapping.kept.Load(); kept != nil && !a.store.Status().Caught {
+	if kept := a.mapping.kept.Load(); kept != nil && !a.store.CaughtNow() {
 		a.mapping.waiting.Store(true)
 		return kept.Mode, kept.Pairs
 	}
