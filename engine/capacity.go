@@ -23,8 +23,27 @@ var PooledLicences = []string{
 }
 
 // LostLicencesKept is how long the licences of a peer that does not answer stay
-// in the pool. Source: reference 3.3.
+// in the pool where the rules say nothing of it. Source: reference 3.3.
 const LostLicencesKept = 14 * 24 * time.Hour
+
+// LostPeer is a peer that does not answer: when it was last seen (unix
+// seconds), and what it added to the cluster.
+type LostPeer struct {
+	Seen int64  `json:"seen"`
+	Size string `json:"size"`
+	Keys []Key  `json:"keys"` // pooled ones, without their text
+}
+
+// LostLicences are the licences of a lost peer: they stay in the pool until a
+// time, which is past when they are not counted any more. Warned says that the
+// rules want it said before.
+type LostLicences struct {
+	Address string    `json:"address"`
+	Seen    time.Time `json:"seen"`
+	Until   time.Time `json:"until"`
+	Counted bool      `json:"counted"`
+	Warned  bool      `json:"warned"`
+}
 
 // CapacityView is what the cluster carries, as the rules last said: Decision
 // explains it. Degraded says that the rules failed and that it is what they
@@ -35,6 +54,7 @@ type CapacityView struct {
 	CountedPeers  int            `json:"counted_peers"`
 	Reason        string         `json:"reason,omitempty"`
 	Licences      map[string]int `json:"licences,omitempty"`
+	Lost          []LostLicences `json:"lost,omitempty"` // of lost peers
 	Decision      string         `json:"decision,omitempty"`
 	Script        string         `json:"script,omitempty"`
 	Degraded      bool           `json:"degraded,omitempty"`

@@ -44,6 +44,9 @@ type Facts struct {
 	// SystemKey is the public part of the peer's system key, in hexadecimal: what
 	// the data keys of the cluster are wrapped for. "" when it has none.
 	SystemKey string `json:"system_key,omitempty"`
+	// Lost says when the peers that do not answer there were last seen: unix
+	// seconds by node id.
+	Lost map[string]int64 `json:"lost,omitempty"`
 	// RTTs holds this peer's round trip to each other node id, in milliseconds.
 	RTTs map[string]float64 `json:"rtts,omitempty"`
 }

@@ -220,11 +220,16 @@ type CapacityPeer struct {
 	CallsCapacity         int    `json:"calls_capacity"`
 	RegistrationsCapacity int    `json:"registrations_capacity"`
 	Reachable             bool   `json:"reachable"`
+	// UnseenS is for how many seconds, in whole minutes, it has not answered any
+	// member; 0 while it does.
+	UnseenS int `json:"unseen_s"`
+	// Licences are the pooled ones that are installed on it, by type.
+	Licences map[string]int `json:"licences"`
 }
 
-// CapacityRequest asks hook capacity.limit when membership or licences change.
-// Licences is the pool of the cluster by type; a type that is not limited is
-// not in it.
+// CapacityRequest asks hook capacity.limit when membership or licences change,
+// and each minute while a peer is lost. Licences is what all peers have by type,
+// lost ones too; a type that is not limited is not in it.
 type CapacityRequest struct {
 	PolicyContext
 	Peers    []CapacityPeer `json:"peers"`
@@ -370,6 +375,17 @@ type Capacity struct {
 	Registrations int    `json:"registrations"`
 	CountedPeers  int    `json:"counted_peers"`
 	Reason        string `json:"reason,omitempty"`
+	// Lost says for how long the licences of lost peers stay in the pool; those
+	// with nothing left are not in it.
+	Lost []LostLeft `json:"lost,omitempty"`
+}
+
+// LostLeft is for how many seconds the licences of a lost peer stay in the
+// pool, 0 or less since when they have left it; Warn says that an alarm is raised meanwhile.
+type LostLeft struct {
+	Peer  string `json:"peer"`
+	LeftS int    `json:"left_s"`
+	Warn  bool   `json:"warn,omitempty"`
 }
 
 // AlarmAct is one thing to do about an alarm: "notify" (To a destination),

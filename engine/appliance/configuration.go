@@ -49,7 +49,7 @@ func (a *appliance) newCluster() {
 		Rules: rules{a}, Config: clusterConfig{a}, Alarms: alarms{a}, Emit: a.journal.Emit, Log: a.log,
 		Host: a.hostFacts, Names: a.resolver, Adopt: a.adopt, Generations: generations{a}, Recovery: a.link.RecoveryClient, Identity: a.identity.cluster, Restart: a.requestRestart,
 		Certificate: a.certificateFor, LastChange: a.lastChange, ResetImage: func() bool { return haveResetImage(a.o.DataDir) }, KeepMembers: a.identity.founded, Departed: a.directory.departed,
-		Remedy: remedy, Lines: a.lines,
+		Remedy: remedy, Lines: a.lines, Lost: lostPeers{a},
 	})
 	a.procedures = a.newProcedures()
 }

@@ -35,6 +35,29 @@ func (r rules) Capacity(ctx context.Context, in engine.CapacityRequest) engine.C
 	return c
 }
 
+// stateLost is since when peers are lost, as JSON.
+const stateLost = "cluster.lost"
+
+// lostPeers keeps since when peers are lost in local.db.
+type lostPeers struct{ a *appliance }
+
+func (l lostPeers) Lost(ctx context.Context) (map[string]engine.LostPeer, error) {
+	text, err := l.a.local.State(ctx, stateLost)
+	out := map[string]engine.LostPeer{}
+	if err == nil && text != "" {
+		err = json.Unmarshal([]byte(text), &out)
+	}
+	return out, err
+}
+
+func (l lostPeers) PutLost(ctx context.Context, lost map[string]engine.LostPeer) error {
+	text, err := json.Marshal(lost)
+	if err != nil {
+		return err
+	}
+	return l.a.local.PutState(ctx, stateLost, string(text))
+}
+
 // keptCapacity lets the last good answer of the run before stand in.
 func (a *appliance) keptCapacity(ctx context.Context) {
 	text, err := a.local.State(ctx, stateCapacity)

@@ -74,8 +74,9 @@ func (s *Service) evaluate(ctx context.Context) {
 			s.askRules(ctx)
 			ruled = time.Now()
 		}
+		s.followLost(ctx)
 		s.askCapacity(ctx)
-		s.o.Alarms.Reconcile(ctx, "cluster", s.conditions())
+		s.o.Alarms.Reconcile(ctx, "cluster", append(s.conditions(), s.lostConditions()...))
 		if !settled {
 			settled = s.settle(ctx, time.Since(started))
 		}
@@ -117,6 +118,9 @@ func (s *Service) settle(ctx context.Context, running time.Duration) bool {
 	}
 	ids := []int{alarmPeerKey, alarmRemoved, alarmReadOnly, alarmContents}
 	for id := firstClusterAlarm; id <= lastClusterAlarm; id++ {
+		ids = append(ids, id)
+	}
+	for id := alarmLostHours; id <= lastLostAlarm; id++ {
 		ids = append(ids, id)
 	}
 	s.o.Alarms.Settle(ctx, ids)

@@ -141,6 +141,7 @@ type Options struct {
 	Digests Digests // nil: contents are not compared
 	Link    Link
 	Rules   Rules
+	Lost    Lost // nil: a restart forgets since when peers are lost
 	Config  Config
 	Alarms  Alarms
 	Emit    func(engine.Event)

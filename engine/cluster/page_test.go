@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,10 @@ type system struct {
 	addresses map[string]string // names that resolve
 
 	generations cluster.Generations // and what answers as a member of any generation, if it does
+
+	lost   cluster.Lost // nil: forgotten with the run
+	keys   []engine.Key // of this system
+	raised []cluster.Condition
 
 	site      []policy.Script // beside the built-in ones
 	restarts  int
@@ -155,6 +160,27 @@ type alarmless struct{}
 func (alarmless) Reconcile(context.Context, string, []cluster.Condition) {}
 func (alarmless) Settle(context.Context, []int)                          {}
 
+// alarmsOf notes what is raised.
+type alarmsOf struct{ s *system }
+
+func (a alarmsOf) Reconcile(_ context.Context, _ string, list []cluster.Condition) {
+	a.s.noted(func() { a.s.raised = list })
+}
+
+func (alarmsOf) Settle(context.Context, []int) {}
+
+// standing are the raised alarms whose numbers begin with prefix.
+func (s *system) standing(prefix string) (out []cluster.Condition) {
+	s.noted(func() {
+		for _, c := range s.raised {
+			if strings.HasPrefix(strconv.Itoa(c.ID), prefix) {
+				out = append(out, c)
+			}
+		}
+	})
+	return out
+}
+
 // noted notes what the loops of a running service tell, from their goroutines.
 func (s *system) noted(note func()) {
 	s.notes.Lock()
@@ -186,10 +212,10 @@ func start(t testing.TB, change func(*system)) *system {
 		t.Fatal(err)
 	}
 	s.Service = cluster.New(cluster.Options{
-		Node: "n1", Release: "1.0.0", Pages: s, Store: s, Group: s, Link: s, Rules: rules, Config: s, Alarms: alarmless{}, Names: s,
+		Node: "n1", Release: "1.0.0", Pages: s, Store: s, Group: s, Link: s, Rules: rules, Config: s, Alarms: alarmsOf{s}, Names: s, Lost: s.lost,
 		Emit: func(e engine.Event) { s.noted(func() { s.events = append(s.events, e) }) }, Log: slog.New(slog.DiscardHandler),
 		Host: func() engine.Facts {
-			return engine.Facts{Address: "192.0.2.1", Addresses: []string{"192.0.2.1"}, Role: engine.Core, Product: "expressway", Size: "medium"}
+			return engine.Facts{Address: "192.0.2.1", Addresses: []string{"192.0.2.1"}, Role: engine.Core, Product: "expressway", Size: "medium", Keys: s.keys}
 		},
 		Remedy:      func(int) string { return "" },
 		Adopt:       func(context.Context, cluster.Grant) error { return nil },

@@ -21,6 +21,8 @@ type Service struct {
 	rejoin chan struct{} // the page that a join goes by changed
 	// refusals tells that a member of another generation was met.
 	refusals chan struct{}
+	// lost are the peers that do not answer, by node; guarded by mu.
+	lost map[string]engine.LostPeer
 
 	saving turn // one save or admission at a time
 
@@ -99,6 +101,7 @@ func (s *Service) Open(ctx context.Context) error {
 	s.mu.Lock()
 	s.page = page
 	s.mu.Unlock()
+	s.loadLost(ctx)
 	s.watchNames(ctx)
 	s.StoreChanged(ctx)
 	return nil
@@ -147,6 +150,7 @@ func (s *Service) Facts() engine.Facts {
 	f.Restart = s.restartReasonsLocked()
 	f.ResetArmed = s.page.Reset != nil
 	f.Procedure = s.procedure
+	f.Lost = lostFacts(s.lost)
 	f.Store = s.storeFactsLocked(servers)
 	f.RTTs = map[string]float64{}
 	for _, p := range s.peers {

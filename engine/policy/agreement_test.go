@@ -33,10 +33,17 @@ func capacityOf(in engine.CapacityRequest) (calls, registrations int) {
 		n = 1
 	}
 	calls, registrations = n*slices.Min(c), n*slices.Min(r)
-	room, okRoom := in.Licences["room_registrations"]
-	desktop, okDesktop := in.Licences["desktop_registrations"]
-	if okRoom || okDesktop {
-		registrations = min(registrations, room+desktop)
+	licensed, limited := 0, false
+	for _, p := range in.Peers {
+		for _, family := range []string{"room_registrations", "desktop_registrations"} {
+			n, ok := p.Licences[family]
+			if limited = limited || ok; p.Reachable || p.UnseenS < 14*86400 {
+				licensed += n
+			}
+		}
+	}
+	if limited {
+		registrations = min(registrations, licensed)
 	}
 	return calls, registrations
 }
@@ -44,16 +51,17 @@ func capacityOf(in engine.CapacityRequest) (calls, registrations int) {
 func TestCapacityAgreesWithAnOracle(t *testing.T) {
 	t.Parallel()
 	p := open(t, policy.Options{Scripts: builtin()})
+	licences := rapid.MapOf(rapid.SampledFrom([]string{"room_registrations", "desktop_registrations", "rich_media_sessions"}), rapid.IntRange(0, 9000))
 	peer := rapid.Custom(func(t *rapid.T) engine.CapacityPeer {
 		return engine.CapacityPeer{
 			Size:          rapid.SampledFrom([]string{"small", "medium", "large", "large", "medium"}).Draw(t, "size"),
 			CallsCapacity: rapid.IntRange(0, 500).Draw(t, "calls"), RegistrationsCapacity: rapid.IntRange(0, 5000).Draw(t, "registrations"),
-			Reachable: rapid.IntRange(0, 3).Draw(t, "reachable") > 0,
+			Reachable: rapid.IntRange(0, 3).Draw(t, "reachable") > 0, Licences: licences.Draw(t, "licences"),
+			UnseenS: 60 * rapid.IntRange(0, 30*24*60).Draw(t, "unseen"),
 		}
 	})
-	licences := rapid.MapOf(rapid.SampledFrom([]string{"room_registrations", "desktop_registrations", "rich_media_sessions"}), rapid.IntRange(0, 9000))
 	rapid.Check(t, func(t *rapid.T) {
-		in := engine.CapacityRequest{Peers: rapid.SliceOfN(peer, 1, 6).Draw(t, "peers"), Licences: licences.Draw(t, "licences")}
+		in := engine.CapacityRequest{Peers: rapid.SliceOfN(peer, 1, 6).Draw(t, "peers")}
 		got := p.Capacity(context.Background(), in)
 		if calls, registrations := capacityOf(in); got.Calls != calls || got.Registrations != registrations || got.Degraded != nil {
 			t.Fatalf("got %+v, want %d calls and %d registrations", got, calls, registrations)

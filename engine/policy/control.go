@@ -101,11 +101,13 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	case a != nil:
 		d = engine.Capacity{
 			Calls: a.number("calls"), Registrations: a.number("registrations"),
-			CountedPeers: a.number("counted_peers"), Reason: a.text("reason"),
+			CountedPeers: a.number("counted_peers"), Reason: a.text("reason"), Lost: lostLeft(a, in.Peers),
 		}
 	case last != nil && !q.trial:
 		d = *last
-		d.Reason = unavailable
+		d.Reason, d.Lost = unavailable, lostByDefault(in.Peers) // the last answer was of another minute
+	default:
+		d.Lost = lostByDefault(in.Peers)
 	}
 	d.Decided = q.decided(by)
 	if a != nil && !q.trial && d.Degraded == nil {
@@ -113,6 +115,30 @@ func (q *asking) limit(in engine.CapacityRequest) engine.Capacity {
 	}
 	finish(q, d, by)
 	return d
+}
+
+// lostLeft is what an answer says of lost peers, by default 14 days.
+func lostLeft(a record, peers []engine.CapacityPeer) []engine.LostLeft {
+	if !a.has("lost") {
+		return lostByDefault(peers)
+	}
+	var out []engine.LostLeft
+	for _, one := range a.list("lost") {
+		l := one.(record)
+		out = append(out, engine.LostLeft{Peer: l.text("peer"), LeftS: l.number("left_s"), Warn: l.flag("warn")})
+	}
+	return out
+}
+
+// lostByDefault is how long the licences of lost peers stay where no rule says so.
+func lostByDefault(peers []engine.CapacityPeer) []engine.LostLeft {
+	var out []engine.LostLeft
+	for _, p := range peers {
+		if !p.Reachable && len(p.Licences) > 0 {
+			out = append(out, engine.LostLeft{Peer: p.Address, LeftS: int(engine.LostLicencesKept.Seconds()) - p.UnseenS, Warn: true})
+		}
+	}
+	return out
 }
 
 // KeepCapacity makes c the last good answer, as it was before a restart; what

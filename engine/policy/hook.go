@@ -90,6 +90,11 @@ var ringShape = shape{kind: recordKind, needs: []string{"aliases", "seconds"}, f
 	"aliases": aliasesShape, "seconds": scalarNumber,
 }}
 
+// lostShape is how long the licences of one lost peer stay in the pool.
+var lostShape = shape{kind: recordKind, needs: []string{"peer", "left_s"}, fields: map[string]shape{
+	"peer": scalarText, "left_s": scalarNumber, "warn": scalarFlag,
+}}
+
 var actShape = shape{kind: recordKind, needs: []string{"act"}, fields: map[string]shape{
 	"act": {kind: textKind, enum: []string{"notify", "severity", "expect", "suggest"}},
 	"to":  scalarText, "for_s": scalarNumber, "reason": scalarText, "procedure": scalarText,
@@ -131,6 +136,7 @@ var hooks = numbered([]*hook{
 		input: fresh[engine.CapacityRequest], fixtures: capacityFixtures, verify: verifyCapacity,
 		answer: shape{kind: recordKind, needs: []string{"calls", "registrations"}, fields: map[string]shape{
 			"calls": scalarNumber, "registrations": scalarNumber, "counted_peers": scalarNumber, "reason": scalarText,
+			"lost": {kind: listKind, elem: &lostShape, max: engine.MaxPeers},
 		}},
 	},
 	{

@@ -19,6 +19,7 @@ const (
 	maxWaitS   = 3600
 	maxExpectS = 86_400
 	maxRingS   = 300
+	maxLostS   = 100 * 86_400
 )
 
 // keepable is the closed list of what a factory reset may keep.
@@ -93,6 +94,11 @@ func verifyCapacity(answer any) error {
 	for _, field := range []string{"calls", "registrations", "counted_peers"} {
 		if !whole(a, field, 0, 1e9) {
 			return badOutput("answer.%s is not a whole number from 0 on", field)
+		}
+	}
+	for i, l := range a.list("lost") {
+		if !whole(l.(record), "left_s", -1e9, maxLostS) {
+			return badOutput("answer.lost[%d].left_s is not a whole number up to %d", i+1, maxLostS)
 		}
 	}
 	return nil

@@ -236,7 +236,7 @@
 
 ---@alias hexad.answer.procedure_gate_type hexad.answer.procedure_gate|nil
 
--- capacity.limit: On every peer, when members, whether they answer, their sizes, licences or the rules change.
+-- capacity.limit: On every peer, when members, whether they answer, their sizes, licences or the rules change, and each minute while a peer is lost.
 -- What the cluster can carry.
 
 ---@class hexad.capacity_peer
@@ -245,6 +245,8 @@
 ---@field calls_capacity integer calls that it can carry
 ---@field registrations_capacity integer registrations that it can carry
 ---@field reachable boolean whether it answers
+---@field unseen_s integer seconds, in whole minutes, since any member saw it last; 0 while it answers
+---@field licences table<string, integer> pooled licences that are installed on it, by kind
 
 ---@class hexad.input.capacity_limit
 ---@field now integer the time of the decision, unix seconds
@@ -252,12 +254,18 @@
 ---@field self hexad.peer this peer
 ---@field cluster hexad.cluster the cluster as it runs here
 ---@field peers hexad.capacity_peer[] the peers
----@field licences table<string, integer> licences of the cluster by kind, those of a lost peer for 14 days; unlimited ones are not in it
+---@field licences table<string, integer> licences of all peers by kind, those of lost peers too; unlimited ones are not in it
+
+---@class hexad.answer.capacity_limit_lost
+---@field peer string address of the peer that it is about
+---@field left_s number seconds that they stay; 0 or less: since when they have left it
+---@field warn? boolean whether an alarm says so before they leave it
 
 ---@class hexad.answer.capacity_limit
 ---@field calls number calls that the cluster can carry
 ---@field registrations number registrations that the cluster can carry
 ---@field counted_peers? number peers that add capacity
+---@field lost? hexad.answer.capacity_limit_lost[] how long the licences of each lost peer stay in the pool; without it 14 days
 ---@field reason? string why, as a code of your own
 
 ---@alias hexad.answer.capacity_limit_type hexad.answer.capacity_limit|nil

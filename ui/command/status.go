@@ -171,6 +171,9 @@ func capacity(c engine.CapacityView) *Node {
 	for _, family := range sortedKeys(c.Licences) {
 		tree.add(Tree("Licences "+family, number("Count", c.Licences[family])))
 	}
+	for i, lost := range c.Lost {
+		tree.add(Tree("LostPeer "+strconv.Itoa(i+1), text("Address", lost.Address), moment("Seen", lost.Seen), moment("LicencesUntil", lost.Until), yes("Counted", lost.Counted)))
+	}
 	tree.add(text("Decision", c.Decision), moment("Since", c.At))
 	if c.Degraded {
 		tree.add(yes("Degraded", true))
