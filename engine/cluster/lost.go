@@ -48,7 +48,7 @@ func (s *Service) loadLost(ctx context.Context) {
 // member that answers saw it last: all of them so come to the same time.
 func (s *Service) followLost(ctx context.Context) {
 	list := s.Running().Peers
-	told := s.Told()
+	var told []engine.Told // asked for only when somebody is lost
 	s.mu.Lock()
 	old := maps.Clone(s.lost)
 	s.mu.Unlock()
@@ -71,6 +71,9 @@ func (s *Service) followLost(ctx context.Context) {
 		}
 		if snap.facts.Node != "" {
 			l.Size, l.Keys = snap.facts.Size, pooled(snap.facts.Keys)
+		}
+		if told == nil {
+			told = s.Told()
 		}
 		for _, t := range told {
 			if t.Reachable && !t.Here {
