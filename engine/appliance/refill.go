@@ -187,8 +187,12 @@ func (a *appliance) endRefill(ctx context.Context) {
 }
 
 // Reconcile keeps in local.db whether this peer is the only voter: before
-// another can become one it is not, afterwards it is when it remained so.
+// another can become one it is not, afterwards it is when it remained so. While
+// the system key is lost nobody lets this peer in, and nothing can be noted.
 func (s *store) Reconcile(ctx context.Context, members []string, primary string, reachable func(node string) bool) (string, error) {
+	if s.a.local.LostKey() {
+		return "", nil
+	}
 	node, generation := s.a.identity.now().Node, s.a.identity.now().Generation.ID
 	alone := primary == node && len(members) <= 2
 	if !alone {
