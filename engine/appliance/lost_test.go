@@ -91,3 +91,45 @@ func TestLicencesOfALostPeer(t *testing.T) {
 	pool(200)
 	p.AwaitAlarm(30016, false, 20*time.Second)
 }
+
+// TestLostPeersAreKnownAlike: all that are left come to the same time at which
+// the lost peer was last seen, one that restarts meanwhile too.
+func TestLostPeersAreKnownAlike(t *testing.T) {
+	t.Parallel()
+	var peers []*appliancetest.Peer
+	for i := range 3 {
+		peers = append(peers, appliancetest.New(t, i+1, fmt.Sprintf("127.0.132.%d", 71+i)))
+	}
+	appliancetest.Form(t, peers)
+	for i, q := range peers {
+		q.Exec(`xConfiguration Option 1 Key: "116341R100-1-0A1B2C3%d"`, i)
+	}
+	for _, q := range peers {
+		q.Await("has the pool", 20*time.Second, func() string {
+			if c := capacityOf(q); c.Licences["room_registrations"] != 300 {
+				return fmt.Sprintf("%+v", c)
+			}
+			return ""
+		})
+	}
+	peers[2].Kill()
+	var seen time.Time
+	alike := func() {
+		t.Helper()
+		appliancetest.Await(t, "both know the same", 30*time.Second, func() string {
+			a, b := capacityOf(peers[0]), capacityOf(peers[1])
+			if len(a.Lost) != 1 || len(b.Lost) != 1 || !a.Lost[0].Seen.Equal(b.Lost[0].Seen) || a.Licences["room_registrations"] != 300 || b.Licences["room_registrations"] != 300 {
+				return fmt.Sprintf("%+v %v; %+v %v", a.Lost, a.Licences, b.Lost, b.Licences)
+			}
+			seen = a.Lost[0].Seen
+			return ""
+		})
+	}
+	alike()
+	before := seen
+	peers[1].Restart()
+	alike()
+	if !seen.Equal(before) {
+		t.Errorf("after a restart it was last seen at %v, before at %v", seen, before)
+	}
+}
