@@ -79,14 +79,14 @@ func gateOf(in engine.GateRequest) (engine.GateAction, int) {
 	for _, p := range in.Peers {
 		ready := p.Reachable && p.State == "active" && (primary < 0 || p.Config.Revision == in.Peers[primary].Config.Revision)
 		if p.Address != in.Peer && !ready {
-			return engine.GateWait, 30
+			return engine.GateWait, 5
 		}
 	}
-	if s := in.SinceRestartS; s >= 0 && s < 120 {
-		return engine.GateWait, 120 - s
+	if s := in.SinceRestartS; s >= 0 && s < 5 {
+		return engine.GateWait, 5 - s
 	}
-	if s := in.SinceChangeS; s >= 0 && s < 300 {
-		return engine.GateWait, 300 - s
+	if s := in.SinceChangeS; s >= 0 && s < 5 {
+		return engine.GateWait, 5 - s
 	}
 	return engine.GateGo, 0
 }
