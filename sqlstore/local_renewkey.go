@@ -90,9 +90,9 @@ type renewing struct {
 	tx        *dbsql.Tx
 }
 
-// sealedRow is one secret: where it is, and the name that people know it by.
+// sealedRow is one secret and where it is.
 type sealedRow struct {
-	domain, key, sealed, name string
+	key, sealed string
 }
 
 func (n renewing) all(ctx context.Context, r KeyRenewal) error {

@@ -78,16 +78,6 @@ func shows(t *testing.T, text string, parts ...string) {
 	}
 }
 
-// without takes the scripts of the site out of service.
-func without(t *testing.T, peers []*appliancetest.Peer) {
-	t.Helper()
-	var r engine.PolicyRevision
-	if err := command(t, peers[0], "PolicyRollback", nil, map[string]string{"Revision": "0"}, &r); err != nil {
-		t.Fatal(err)
-	}
-	running(t, peers, r.Number)
-}
-
 // The maintenance window of the cookbook holds a restart up, a waiver lets it
 // through; another rule keeps a peer from being added. Both can be explained.
 func TestGateOfARunningCluster(t *testing.T) {

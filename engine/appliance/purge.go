@@ -55,7 +55,7 @@ func (p purges) Plan(ctx context.Context) (engine.PurgePlan, error) {
 
 // name is what has to be typed: the system name, the host name without one.
 func (p purges) name() string {
-	if name := (clusterConfig{p.a}).Get("SystemUnit Name"); name != "" {
+	if name := clusterConfig(p).Get("SystemUnit Name"); name != "" {
 		return name
 	}
 	return p.a.hostName()

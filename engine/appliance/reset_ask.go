@@ -246,7 +246,7 @@ func (r resets) own(ctx context.Context, keep []string) ([]engine.ResetItem, err
 func (r resets) shared() []engine.ResetItem {
 	view := r.a.config.Current()
 	detail := fmt.Sprintf("revision %d", view.Revision)
-	if areas, err := (browser{r.a}).Areas(context.Background()); err == nil {
+	if areas, err := browser(r).Areas(context.Background()); err == nil {
 		for _, area := range areas {
 			detail += fmt.Sprintf(", %s %d", area.Name, area.Count)
 		}

@@ -154,12 +154,6 @@ func (s *system) Same(a, b string) bool {
 
 func (s *system) Watch([]string) {}
 
-// alarmless takes no alarms: they are tested where they are raised for real.
-type alarmless struct{}
-
-func (alarmless) Reconcile(context.Context, string, []cluster.Condition) {}
-func (alarmless) Settle(context.Context, []int)                          {}
-
 // alarmsOf notes what is raised.
 type alarmsOf struct{ s *system }
 

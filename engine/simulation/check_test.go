@@ -3,7 +3,6 @@ package simulation_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -466,6 +465,3 @@ func (w *world) keptAside(e edit) bool {
 	}
 	return w.wiped[e.op]
 }
-
-// kindsSeen are the faults of a run by kind.
-func (w *world) kindsSeen() []string { return slices.Sorted(maps.Keys(w.counts)) }

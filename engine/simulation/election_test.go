@@ -31,7 +31,7 @@ func (w *world) talk(a, b *replica) bool {
 func (w *world) allowed(a, b *process) bool {
 	v := &w.verdicts[a.m.i][b.m.i]
 	if v.epoch != w.epoch {
-		err, _ := w.meet(a, b, link.PurposeRaft)
+		_, err := w.meet(a, b, link.PurposeRaft)
 		*v = fenceVerdict{w.epoch, err == nil}
 	}
 	return v.let

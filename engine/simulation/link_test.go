@@ -37,7 +37,7 @@ type meeting struct {
 // meet asks both fences whether two processes may talk. It is the one place
 // where the model does what engine/link's gate does around its decision.
 // w.mu is held; the meetings are told without it.
-func (w *world) meet(a, b *process, purpose link.Purpose) (error, []meeting) {
+func (w *world) meet(a, b *process, purpose link.Purpose) ([]meeting, error) {
 	known := func(at, of *process) (engine.Member, bool, bool) {
 		m, member := at.targets[of.node]
 		_, removed := at.m.disk.removed[of.node]
@@ -50,9 +50,9 @@ func (w *world) meet(a, b *process, purpose link.Purpose) (error, []meeting) {
 	_, member, removed := known(b, a)
 	switch {
 	case removed:
-		return engine.Errorf(engine.Denied, "%s", link.Removed.Text().EN), []meeting{tell(a, b, "removed", link.Removed.Text().EN)}
+		return []meeting{tell(a, b, "removed", link.Removed.Text().EN)}, engine.Errorf(engine.Denied, "%s", link.Removed.Text().EN)
 	case !member:
-		return engine.Errorf(engine.Denied, "%s", link.RefusedThere.Text().EN), nil
+		return nil, engine.Errorf(engine.Denied, "%s", link.RefusedThere.Text().EN)
 	}
 	ha, hb := a.hello(purpose), b.hello(purpose)
 	for _, err := range []error{link.Admits(hb, ha), link.Admits(ha, hb)} {
@@ -61,9 +61,9 @@ func (w *world) meet(a, b *process, purpose link.Purpose) (error, []meeting) {
 		}
 		kind, ok := map[link.Refusal]string{link.OtherGeneration: "generation", link.OtherCluster: "cluster"}[link.RefusalOf(err)]
 		if !ok {
-			return err, nil
+			return nil, err
 		}
-		return err, []meeting{tell(b, a, kind, err.Error()), tell(a, b, kind, err.Error())}
+		return []meeting{tell(b, a, kind, err.Error()), tell(a, b, kind, err.Error())}, err
 	}
 	return nil, nil
 }
@@ -71,7 +71,7 @@ func (w *world) meet(a, b *process, purpose link.Purpose) (error, []meeting) {
 // connect is meet for whoever must not hold w.mu.
 func (w *world) connect(a, b *process, purpose link.Purpose) error {
 	w.mu.Lock()
-	err, told := w.meet(a, b, purpose)
+	told, err := w.meet(a, b, purpose)
 	w.mu.Unlock()
 	for _, m := range told {
 		m.at.cluster.Refused(m.note)
@@ -211,7 +211,7 @@ func (l peerLink) Refresh() {
 // w.mu is held.
 func (w *world) recheck() {
 	for c := range w.idles {
-		if err, _ := w.meet(c.from, c.to, link.PurposeRaft); err != nil {
+		if _, err := w.meet(c.from, c.to, link.PurposeRaft); err != nil {
 			c.end(io.EOF)
 		}
 	}

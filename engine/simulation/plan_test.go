@@ -51,14 +51,6 @@ func (p plan) String() string {
 	return b.String()
 }
 
-func (p plan) faults() int {
-	n := 0
-	for _, s := range p.steps {
-		n += len(s.faults)
-	}
-	return n
-}
-
 // The exchange of facts. hexad's own pace is 500 ms; it costs most of a run, so
 // that only one seed in fifty has it, for ten minutes and with three peers at most. The others
 // exchange more seldom: the limits of the alarms grow by the same time.

@@ -359,11 +359,11 @@ func (c items) Get(path string) string {
 func (c items) Neighbours() []engine.NeighbourRecord { return nil }
 
 func (c items) SetReplicated(ctx context.Context, _ engine.Actor, changes []engine.Change) (engine.Saved, error) {
-	agreed, err := store{c.p}.Agreed(ctx)
+	agreed, err := store(c).Agreed(ctx)
 	if err != nil {
 		return engine.Saved{}, err
 	}
-	out, _, err := store{c.p}.save(ctx, changes[0].Path, changes[0].Value, agreed.Revision, agreed.Generation.ID)
+	out, _, err := store(c).save(ctx, changes[0].Path, changes[0].Value, agreed.Revision, agreed.Generation.ID)
 	return engine.Saved{Revision: out.revision}, err
 }
 
