@@ -494,6 +494,17 @@ func (w *world) repair() {
 	}
 	w.everywhere()
 	w.takeOver()
+	for _, m := range w.members() { // removed while it was away, and put back on the list: it was told, and has to be reset first
+		p, first := m.process(), chief.process()
+		if p == nil || first == nil || p == first || !p.free.Load() || !first.free.Load() {
+			continue
+		}
+		own, theirs := p.identity(), first.identity()
+		if !own.Standalone && !theirs.Standalone && own.Generation.ID == theirs.Generation.ID && len(first.cluster.Agreed().Members) > 0 && !knows(first, p) {
+			w.count("reset after a removal")
+			w.dismiss(m)
+		}
+	}
 	for _, m := range w.members() {
 		if p := m.process(); p != nil && len(p.cluster.RestartReasons()) > 0 {
 			m.restart()
