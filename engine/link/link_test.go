@@ -366,3 +366,48 @@ func TestRefusalsAreComplete(t *testing.T) {
 		}
 	}
 }
+
+// TestRaftDialsUntilThePeerIsBack: a member that is away is found soon after it
+// is back, a closed layer waits for nobody, and who refuses is not asked again.
+func TestRaftDialsUntilThePeerIsBack(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, "a", "127.0.111.245"), start(t, "b", "127.0.111.246")
+	meet(a, b)
+	layer := a.link.Raft()
+	type dialled struct {
+		conn net.Conn
+		err  error
+		at   time.Time
+	}
+	dial := func() chan dialled {
+		out := make(chan dialled, 1)
+		go func() {
+			c, err := layer.Dial("b", 20*time.Second)
+			out <- dialled{c, err, time.Now()}
+		}()
+		return out
+	}
+	waits := dial()
+	for range 3 { // it is tried again and again
+		b.reported("an attempt", func(c link.Contact) bool { return c.Purpose == link.PurposeRaft && c.Refusal == link.NotReady })
+	}
+	back := time.Now()
+	echo(t, b)
+	if d := <-waits; d.err != nil {
+		t.Error(d.err)
+	} else {
+		wantEcho(t, d.conn)
+		if late := d.at.Sub(back); late > 5*time.Second {
+			t.Errorf("found %s after it was back", late)
+		}
+	}
+	b.dir.change(func(d *directory) { d.self.Cluster = "c2" })
+	wantRefusal(t, (<-dial()).err, link.OtherCluster)
+	b.link.Close()
+	waits = dial()
+	a.reported("an attempt", func(c link.Contact) bool { return c.Direction == link.Outbound && c.Refusal == link.NoResponse })
+	layer.Close()
+	if d := <-waits; d.err == nil {
+		t.Error("a closed layer has a connection")
+	}
+}
