@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -353,5 +354,30 @@ func TestClosed(t *testing.T) {
 	}
 	if st := p.Status(); st.State != "Closed" || p.Path() != "" {
 		t.Errorf("status %+v, path %q", st, p.Path())
+	}
+}
+
+// TestEmptiedCopyIsNotCaughtUpOnTheWay: while a copy is filled from the
+// beginning it shows old states, and is not said to have caught up.
+func TestEmptiedCopyIsNotCaughtUpOnTheWay(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 2)
+	a, b := g.Peers[0], g.Peers[1]
+	const saves = 400
+	for i := range saves {
+		save(t, a, "Zones Zone 1 Name", strconv.Itoa(i))
+	}
+	g.Equal()
+	if err := b.Follow(t.Context(), g.Generation); err != nil {
+		t.Fatal(err)
+	}
+	g.Until("it has caught up", func() error {
+		if !b.Status().Caught {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if got := value(t, b, "Zones Zone 1 Name"); got != strconv.Itoa(saves-1) {
+		t.Errorf("it says that it has caught up and shows %q", got)
 	}
 }

@@ -86,7 +86,10 @@ func (c *Cluster) Status() StoreStatus {
 	if !s.gate.lifted() {
 		out.Database = DatabaseSynchronizing
 	}
-	if out.Leader != "" && out.Applied > 0 && applied >= s.last && s.behindCopy() == nil {
+	if out.Leader != "" && out.Commit > 0 {
+		s.goal.CompareAndSwap(0, out.Commit)
+	}
+	if goal := s.goal.Load(); out.Leader != "" && out.Applied > 0 && goal > 0 && applied >= max(s.last, goal) && s.behindCopy() == nil {
 		s.caught.Store(true)
 	}
 	out.Caught = s.caught.Load()

@@ -55,8 +55,13 @@ type raftStore struct {
 	gate       *gate // of layer
 	logs       *raftLog
 
-	last   uint64      // index of the newest entry when the store was opened
-	caught atomic.Bool // everything up to last is in the database, or was given up by the group
+	last uint64 // index of the newest entry when the store was opened
+	// caught: everything up to last is in the database, or was given up by the
+	// group; and up to goal, which the group had confirmed when this peer first
+	// heard of it: a copy that was emptied is filled from the beginning, and shows
+	// old states on the way.
+	caught atomic.Bool
+	goal   atomic.Uint64
 	led    atomic.Pointer[lead]
 
 	closing chan struct{} // closed when close begins
