@@ -30,9 +30,9 @@ func TestOpenOnFailingDisk(t *testing.T) {
 	})
 	remount := func(flags uintptr) {
 		t.Helper()
-		if err := syscall.Mount("hexad-test", p.Dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=8m"); err != nil {
-			t.Fatal(err)
-		}
+		sqlstoretest.Until(t, "the files that were written are closed", func() error {
+			return syscall.Mount("hexad-test", p.Dir, "tmpfs", syscall.MS_REMOUNT|flags, "size=8m")
+		})
 	}
 	if err := p.Found(t.Context(), g.Generation, "cluster1", sqlstoretest.Member(1)); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package appliance_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -63,25 +64,83 @@ func awaitState(t *testing.T, p *Peer, id string, state engine.ProcedureState, w
 	return last
 }
 
-// guided runs a procedure to its end.
-func guided(t *testing.T, p *Peer, args string) engine.Procedure {
-	t.Helper()
-	p.Await("no other procedure is open", 10*time.Second, func() string { // the last one may have run elsewhere
+// guide runs procedures on peers; with kills, kill -9 of the subject and of the
+// primary in turn as the steps begin.
+type guide struct {
+	t     *testing.T
+	peers []*Peer
+	kills bool
+}
+
+// run carries a procedure out to its end.
+func (g guide) run(p *Peer, args string) {
+	g.t.Helper()
+	p.Await("no other procedure is open", 20*time.Second, func() string { // the last one may have run elsewhere
+		reply, err := p.TryAt(0, "xCommand ProcedureList")
 		var list []engine.Procedure
-		answerOf(t, p, "xCommand ProcedureList", &list)
+		if err == nil {
+			err = json.Unmarshal(reply.Result, &struct{ Data any }{&list})
+		}
+		if err != nil {
+			return err.Error()
+		}
 		if i := slices.IndexFunc(list, func(q engine.Procedure) bool { return q.State.Open() }); i >= 0 {
 			return list[i].ID
 		}
 		return ""
 	})
-	return awaitState(t, p, begin(t, p, args), engine.ProcedureDone, 2*time.Minute)
+	g.end(p, begin(g.t, p, args))
 }
 
-// invite adds a peer with a guided run on one peer and the code of the primary.
-func invite(t *testing.T, on, primary, joiner *Peer) string {
-	t.Helper()
-	id := begin(t, on, "Kind: Add Address: "+joiner.Address)
-	on.Await("the new address is on every list", time.Minute, func() string {
+// end waits until a procedure is done.
+func (g guide) end(p *Peer, id string) {
+	g.t.Helper()
+	if !g.kills {
+		awaitState(g.t, p, id, engine.ProcedureDone, 2*time.Minute)
+		return
+	}
+	seen := -1
+	p.Await("procedure "+id+" is done", 8*time.Minute, func() string {
+		now, err := shown(p, id)
+		if err != nil {
+			return err.Error()
+		}
+		if now.State == engine.ProcedureHalted {
+			g.t.Fatalf("%s halted at step %d: %s", now.Kind, now.Step+1, now.Problem.EN)
+		}
+		if st := now.Present(); st != nil && now.Step > seen {
+			seen = now.Step
+			subject := g.at(st.Peer)
+			if seen%2 == 1 {
+				subject = g.at(p.View().PrimaryAddress)
+			}
+			// Who resets itself is not of the cluster any more.
+			if subject != nil && st.Do != "leave" && !slices.Contains(st.Want, "gone") && !slices.Contains(st.Want, "joined") && g.at(now.Args["Address"]) != subject {
+				subject.Kill()
+				subject.Up()
+			}
+		}
+		if now.State != engine.ProcedureDone {
+			return fmt.Sprintf("%s %s at step %d of %d, waits for %s", now.Kind, now.State, now.Step+1, len(now.Steps), now.Waiting.EN)
+		}
+		return ""
+	})
+}
+
+// at is the peer that an entry denotes.
+func (g guide) at(entry string) *Peer {
+	i := slices.IndexFunc(g.peers, func(p *Peer) bool { return entry != "" && (p.Address == entry || p.FQDN() == entry) })
+	if i < 0 {
+		return nil
+	}
+	return g.peers[i]
+}
+
+// join runs a procedure in which a new system joins with the code of the primary.
+func (g guide) join(on, primary, joiner *Peer, args string) {
+	g.t.Helper()
+	id := begin(g.t, on, args)
+	on.Await("the new address is on every list", 3*time.Minute, func() string {
 		now, err := shown(on, id)
 		if err != nil || !slices.Contains(now.Steps[min(now.Step, len(now.Steps)-1)].Want, "joined") {
 			return fmt.Sprintf("step %d, %v", now.Step+1, err)
@@ -89,19 +148,44 @@ func invite(t *testing.T, on, primary, joiner *Peer) string {
 		return ""
 	})
 	var code struct{ Code string }
-	answerOf(t, primary, "xCommand ClusterInvite", &code)
+	primary.Await("gives a code", time.Minute, func() string {
+		reply, err := primary.TryAt(0, "xCommand ClusterInvite")
+		if err == nil {
+			err = json.Unmarshal(reply.Result, &struct{ Data any }{&code})
+		}
+		return why(err)
+	})
 	joiner.Exec("xCommand ClusterJoin Code: %q", code.Code)
-	awaitState(t, on, id, engine.ProcedureDone, 2*time.Minute)
-	return id
+	g.end(on, id)
+	awaitState(g.t, primary, id, engine.ProcedureDone, 20*time.Second)
 }
 
 // TestGuided walks through the life of a cluster with guided runs, each from
 // another peer where that is possible.
 func TestGuided(t *testing.T) {
 	t.Parallel()
-	peers := Network(t, 130, 3)
+	guidedLife(t, guide{t, Network(t, 130, 4), false})
+}
+
+// TestGuidedKilled is the same while every peer that carries a procedure out is
+// killed after each third change of its record, and the subject and the primary
+// of each step are killed as it begins. It takes ten minutes: make walk.
+func TestGuidedKilled(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(walkAll) == "" {
+		t.Skip(walkAll + " is not set")
+	}
+	peers := Network(t, 136, 4)
+	for _, p := range peers {
+		p.Variant, p.Env = crashing, []string{"HEXAD_FAIL=procedure.kept=kill@3"}
+	}
+	guidedLife(t, guide{t, peers, true})
+}
+
+func guidedLife(t *testing.T, g guide) {
+	peers := g.peers
 	Each(peers, func(p *Peer) { p.Up(); p.Prepare() })
-	a, b, c := peers[0], peers[1], peers[2]
+	a, b, c, d := peers[0], peers[1], peers[2], peers[3]
 
 	refused(t, a, []refusal{
 		{"adding without a cluster", "xCommand ProcedureStart Kind: Add Address: " + b.Address, engine.Denied, "Kind", "in no cluster"},
@@ -109,7 +193,7 @@ func TestGuided(t *testing.T) {
 		{"without the address", "xCommand ProcedureStart Kind: Add", engine.Invalid, "Address", "needs Address"},
 		{"resuming nothing", "xCommand ProcedureResume", engine.NotFound, "Id", "no such procedure"},
 	})
-	guided(t, a, "Kind: Create Name: guided.example.com")
+	g.run(a, "Kind: Create Name: guided.example.com")
 	if v := a.View(); v.Entered.Name != "guided.example.com" || len(v.Running.Peers) != 1 || len(v.Restart) > 0 {
 		t.Fatalf("after the creation: %+v", v)
 	}
@@ -117,8 +201,8 @@ func TestGuided(t *testing.T) {
 		{"creating it twice", "xCommand ProcedureStart Kind: Create", engine.Denied, "Kind", "already"},
 		{"another system's code", `xCommand ClusterJoin Code: "hexad-join-x"`, engine.Invalid, "Code", "no code"},
 	})
-	invite(t, a, a, b)
-	awaitState(t, a, invite(t, b, a, c), engine.ProcedureDone, 10*time.Second) // from a subordinate
+	g.join(a, a, b, "Kind: Add Address: "+b.Address)
+	g.join(b, a, c, "Kind: Add Address: "+c.Address) // from a subordinate
 	refused(t, a, []refusal{
 		{"removing the primary", "xCommand ProcedureStart Kind: Remove Address: " + a.Address, engine.Denied, "Address", "is the configuration primary"},
 		{"removing a live one as lost", "xCommand ProcedureStart Kind: RemoveLost Address: " + b.Address, engine.Denied, "Address", "answers"},
@@ -127,20 +211,55 @@ func TestGuided(t *testing.T) {
 		{"names that nobody knows", "xCommand ProcedureStart Kind: Names Peer1: nowhere.invalid", engine.Invalid, "Peer1", "not resolved"},
 	})
 
-	guided(t, a, "Kind: Mapping")
+	lose := func() { // b, for good: what comes back is a new machine at its address
+		t.Helper()
+		b.Kill()
+		a.Await("the other one is seen to be gone", 20*time.Second, func() string {
+			if e := a.Entry(b.Address); e.State != engine.PeerFailed {
+				return string(e.State)
+			}
+			return ""
+		})
+	}
+	renew := func() {
+		t.Helper()
+		if err := os.RemoveAll(b.Dir); err != nil {
+			t.Fatal(err)
+		}
+		b.Up()
+		b.Prepare()
+	}
+	lose()
+	refused(t, a, []refusal{{"restarting with one gone", "xCommand ProcedureStart Kind: Restart", engine.Unavailable, "Peers", "does not answer"}})
+	g.run(c, "Kind: RemoveLost Address: "+b.Address)
+	renew()
+	g.join(a, a, b, "Kind: Add Address: "+b.Address)
+	lose()
+	renew()
+	g.join(a, a, b, "Kind: Recover Address: "+b.Address)
+	g.join(a, a, d, "Kind: Replace Address: "+b.Address+" NewAddress: "+d.Address)
+	if got := strings.Join(c.View().Running.Peers, " "); got != strings.Join([]string{a.Address, c.Address, d.Address}, " ") {
+		t.Errorf("after the replacement: %s", got)
+	}
+	peers = []*Peer{a, c, d}
+
+	g.run(a, "Kind: Mapping")
 	for _, p := range peers {
 		if v := p.View(); !v.MappingMode || len(v.Mappings) != 3 {
 			t.Errorf("%s: mappings %+v", p.Name, v.Mappings)
 		}
 	}
-	guided(t, c, "Kind: Names")
+	g.run(c, "Kind: Names")
 	for _, p := range peers {
-		if got := strings.Join(p.View().Running.Peers, " "); got != strings.Join([]string{a.FQDN(), b.FQDN(), c.FQDN()}, " ") {
+		if got := strings.Join(p.View().Running.Peers, " "); got != strings.Join([]string{a.FQDN(), c.FQDN(), d.FQDN()}, " ") {
 			t.Errorf("%s has the list %s", p.Name, got)
 		}
 	}
 	authority := NewAuthority(t)
-	Each(peers, func(p *Peer) { authority.Certify(p) })
+	for _, p := range peers { // one after the other: each tells the rest its new key
+		authority.Certify(p)
+		Meet(t, peers)
+	}
 	a.Await("the certificates are seen to be valid", 20*time.Second, func() string {
 		for _, e := range a.View().Peers {
 			if e.Certificate != "Valid" {
@@ -149,39 +268,31 @@ func TestGuided(t *testing.T) {
 		}
 		return ""
 	})
-	guided(t, b, "Kind: Enforce")
+	g.run(d, "Kind: Enforce")
 	for _, p := range peers {
 		if v := p.View(); v.Running.TLSMode != engine.Enforcing {
 			t.Errorf("%s runs %s", p.Name, v.Running.TLSMode)
 		}
 	}
-	guided(t, a, "Kind: Permit")
-	guided(t, b, "Kind: Primary Address: "+c.FQDN())
+	g.run(a, "Kind: Permit")
+	g.run(d, "Kind: Primary Address: "+c.FQDN())
 	for _, p := range peers {
-		if v := p.View(); v.PrimaryAddress != c.FQDN() || v.Entered.Primary != 3 {
+		if v := p.View(); v.PrimaryAddress != c.FQDN() || v.Entered.Primary != 2 {
 			t.Errorf("%s: primary %s, index %d", p.Name, v.PrimaryAddress, v.Entered.Primary)
 		}
 	}
-	guided(t, b, "Kind: Resynchronise Address: "+a.FQDN())
-	guided(t, b, "Kind: Remove Address: "+a.FQDN())
-	if v := c.View(); len(v.Running.Peers) != 2 || v.Entered.Primary != 2 || v.PrimaryAddress != c.FQDN() {
+	g.run(d, "Kind: Resynchronise Address: "+a.FQDN())
+	g.run(d, "Kind: Remove Address: "+a.FQDN())
+	if v := c.View(); len(v.Running.Peers) != 2 || v.Entered.Primary != 1 || v.PrimaryAddress != c.FQDN() {
 		t.Errorf("after the removal: %+v", v.Entered)
 	}
-	b.Kill()
-	c.Await("the other one is seen to be gone", 20*time.Second, func() string {
-		if e := c.Entry(b.FQDN()); e.State != engine.PeerFailed {
-			return string(e.State)
-		}
-		return ""
-	})
-	refused(t, c, []refusal{{"restarting with one gone", "xCommand ProcedureStart Kind: Restart", engine.Unavailable, "Peers", "does not answer"}})
-	guided(t, c, "Kind: RemoveLost Address: "+b.FQDN())
+	g.run(c, "Kind: Disband")
 	if v := c.View(); len(v.Peers) != 1 || !v.Writable {
 		t.Errorf("after the disbanding: %+v", v)
 	}
 	var list []engine.Procedure
 	answerOf(t, c, "xCommand ProcedureList", &list)
-	if len(list) < 9 || slices.ContainsFunc(list, func(p engine.Procedure) bool { return p.State.Open() || len(p.Notes) == 0 }) {
+	if len(list) < 14 || slices.ContainsFunc(list, func(p engine.Procedure) bool { return p.State.Open() || len(p.Notes) == 0 }) {
 		t.Errorf("the procedures: %d", len(list))
 	}
 }

@@ -17,7 +17,7 @@ func (s *Service) askCapacity(ctx context.Context) {
 		return // without the configuration the keys of this peer are not known
 	}
 	in, seen := s.capacityRequest()
-	asked := fmt.Sprint(in.Peers, in.Licences) // maps are written in the order of their keys
+	asked := fmt.Sprint(in.Peers, in.Licences, seen) // maps are written in the order of their keys
 	s.mu.Lock()
 	same := s.capacity.asked == asked
 	s.capacity.asked = asked

@@ -21,8 +21,6 @@ type Cluster interface {
 	// Restart starts hexad again on this peer with the saved values. It returns
 	// at once; the connection that asked for it ends a moment later.
 	Restart(ctx context.Context, actor engine.Actor) error
-	// SameAddress reports whether two addresses lead to one system.
-	SameAddress(a, b string) bool
 }
 
 // Contents compares the copies of the cluster database.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -215,10 +214,6 @@ func (t *Table) join() *Entry {
 			v := t.parts.Cluster.View(ctx)
 			if len(v.Entered.Peers) > 0 || v.Reset != nil {
 				return Result{}, engine.Errorf(engine.Denied, "this system is in a cluster already, or about to reset itself").With("Code", "take it out of its cluster first")
-			}
-			if !slices.ContainsFunc(in.Page.Peers, func(p string) bool { return t.parts.Cluster.SameAddress(p, v.Address) }) {
-				return Result{}, engine.Errorf(engine.Invalid, "this system, %s, is not among the peers of the code: %s", v.Address, strings.Join(in.Page.Peers, " ")).
-					With("Code", "add it to the list on the primary, then make another code")
 			}
 			if err := t.parts.Trust.UseToken(ctx, call.Actor, in.Token); err != nil {
 				return Result{}, err

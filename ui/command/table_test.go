@@ -167,8 +167,6 @@ func (p *peer) Lookup(_ context.Context, name, kind string) ([]string, error) {
 	return []string{name + ". 60 IN " + strings.ToUpper(kind) + " 192.0.2.1"}, nil
 }
 
-func (p *peer) SameAddress(a, b string) bool { return a == b }
-
 func (p *peer) SetPassword(_ context.Context, _ engine.Actor, _, password string) error {
 	p.password = password
 	return nil

@@ -123,8 +123,6 @@ func (m *memory) View(context.Context) engine.ClusterView {
 
 func (m *memory) Pending() engine.ClusterView { return m.View(context.Background()) }
 
-func (m *memory) SameAddress(a, b string) bool { return a == b }
-
 func (m *memory) Restart(context.Context, engine.Actor) error { return nil }
 
 func newTable(t testing.TB) (*memory, *command.Table) {
