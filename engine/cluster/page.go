@@ -319,6 +319,12 @@ func (s *Service) renamed(ctx context.Context, old, now []string, m engine.Membe
 // that a restart does not forget it. The caller has the turn to save.
 func (s *Service) dropLeaving(ctx context.Context) (dropped bool, err error) {
 	page := s.copyPage()
+	if len(page.Leaving) == 0 {
+		return false, nil
+	}
+	if s.o.Group.Servers().Behind { // who is the primary, and who a member, may be of long ago
+		return false, engine.Errorf(engine.Unavailable, "this system is catching up with the cluster database")
+	}
 	var left []engine.Member
 	for _, m := range page.Leaving {
 		if s.lists(page.Entered.Peers, m) || s.Agreed().Primary != s.o.Node {

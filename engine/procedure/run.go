@@ -367,7 +367,7 @@ func (r *Runner) Plan(ctx context.Context, actor engine.Actor, kind string, args
 // Errors: those of Plan; Conflict when another one is open.
 func (r *Runner) Start(ctx context.Context, actor engine.Actor, kind string, args map[string]string) (engine.Procedure, error) {
 	list, err := r.List(ctx)
-	if err != nil {
+	if err != nil && codeOf(err) != engine.Unavailable { // storing it finds out
 		return engine.Procedure{}, err
 	}
 	for _, p := range list {
