@@ -80,7 +80,7 @@ func (l *Link) connect(ctx context.Context, peer PeerAddress, purpose Purpose, c
 	var raw net.Conn
 	for i, a := range addrs {
 		contact.RemoteIP = a.String()
-		if raw, err = l.connectOne(ctx, purpose, netip.AddrPortFrom(a, port), len(addrs)-i); err == nil {
+		if raw, err = l.connectOne(ctx, netip.AddrPortFrom(a, port), len(addrs)-i); err == nil {
 			break
 		}
 	}
@@ -93,17 +93,11 @@ func (l *Link) connect(ctx context.Context, peer PeerAddress, purpose Purpose, c
 	return l.secure(ctx, raw, peer, purpose, contact)
 }
 
-// connectOne gives one of left addresses its share of the time. What Raft waits
-// for is tried anew soon: TCP itself sends its first packet again after one
-// second, three and seven.
-func (l *Link) connectOne(ctx context.Context, purpose Purpose, to netip.AddrPort, left int) (net.Conn, error) {
+// connectOne gives one of left addresses its share of the time.
+func (l *Link) connectOne(ctx context.Context, to netip.AddrPort, left int) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
-		share := time.Until(deadline) / time.Duration(left)
-		if purpose == PurposeRaft {
-			share = min(share, raftConnect)
-		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, share)
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
 	}
 	return l.cfg.Dial(ctx, l.cfg.IP, to)
@@ -190,7 +184,7 @@ func (p PeerAddress) port(purpose Purpose) uint16 {
 
 // dialTCP dials from the own address when it is of the same family.
 func dialTCP(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAliveConfig: keepAlive, Control: thin}
+	d := net.Dialer{KeepAliveConfig: keepAlive}
 	if from.IsValid() && !from.IsUnspecified() && from.Is4() == to.Addr().Unmap().Is4() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}

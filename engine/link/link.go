@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"hexad/engine"
@@ -32,16 +31,6 @@ const (
 // the other side of an idle connection is gone, so that a cut link is seen
 // although nothing is being said on it.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Second, Interval: time.Second, Count: 2}
-
-// thin makes the kernel send what is lost again at an even pace at first, where
-// little is on its way: with TCP's doubled pauses a peer hears as late after a
-// cut is healed as the cut was long. Accepted connections have it from their listener.
-func thin(_, _ string, c syscall.RawConn) error {
-	const thinLinearTimeouts = 16 // TCP_THIN_LINEAR_TIMEOUTS
-	return c.Control(func(fd uintptr) {
-		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, thinLinearTimeouts, 1) // a kernel without it has the pauses
-	})
-}
 
 // Ports are the two TCP ports of a peer.
 type Ports struct {
@@ -224,7 +213,7 @@ func (l *Link) listen(ctx context.Context, port int) (net.Listener, error) {
 		host = l.cfg.IP.String()
 	}
 	address := net.JoinHostPort(host, strconv.Itoa(port))
-	ln, err := (&net.ListenConfig{KeepAliveConfig: keepAlive, Control: thin}).Listen(ctx, "tcp", address)
+	ln, err := (&net.ListenConfig{KeepAliveConfig: keepAlive}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, &engine.Error{Code: engine.Unavailable, Message: "the peer link cannot listen on TCP " + address + ": " + err.Error(), Err: err,
 			Item: "--address", Remedy: "stop what uses the port, or give an --address that this host has"}

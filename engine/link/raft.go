@@ -64,43 +64,16 @@ func (r *RaftLayer) Accept() (net.Conn, error) { return r.queue.Accept() }
 // Addr is this peer's Raft address: its node id.
 func (r *RaftLayer) Addr() net.Addr { return r.queue.addr }
 
-// redialEvery is how often a member that is away is tried, and raftConnect how
-// long a TCP handshake with it may take: the supported 80 ms several times over.
-const (
-	redialEvery = 100 * time.Millisecond
-	raftConnect = time.Second
-)
-
-// Dial opens a connection to the member with node id node. One that does not
-// answer, or has no store open, is tried again until timeout is over or the
-// layer is closed: Raft waits twice as long after each failure, so that a member
-// that was away for half a minute would be found ten seconds after it is back.
+// Dial opens a connection to the member with node id node.
 func (r *RaftLayer) Dial(node string, timeout time.Duration) (net.Conn, error) {
-	end := time.NewTimer(timeout)
-	defer end.Stop()
-	until := time.Now().Add(timeout)
-	for {
-		select {
-		case <-r.queue.done:
-			return nil, net.ErrClosed
-		default:
-		}
+	select {
+	case <-r.queue.done:
+		return nil, net.ErrClosed
+	default:
 		if !r.takes(r.link.cfg.Directory.Self().Generation) {
 			return nil, refusef(NotReady, "the database is of another generation than this system")
 		}
-		conn, err := r.link.Dial(node, time.Until(until))
-		switch RefusalOf(err) {
-		case NoResponse, NotReady, DNSFailed:
-		default:
-			return conn, err
-		}
-		select {
-		case <-r.queue.done:
-			return nil, net.ErrClosed
-		case <-end.C:
-			return nil, err
-		case <-time.After(redialEvery):
-		}
+		return r.link.Dial(node, timeout)
 	}
 }
 
