@@ -75,21 +75,28 @@ type guide struct {
 // run carries a procedure out to its end.
 func (g guide) run(p *Peer, args string) {
 	g.t.Helper()
-	p.Await("no other procedure is open", 20*time.Second, func() string { // the last one may have run elsewhere
-		reply, err := p.TryAt(0, "xCommand ProcedureList")
+	g.ready(p, args)
+	g.end(p, begin(g.t, p, args))
+}
+
+// ready waits until nothing is in the way here: the last procedure may have run
+// on another peer, which saw its result first.
+func (g guide) ready(p *Peer, args string) {
+	g.t.Helper()
+	p.Await("can start "+args, 30*time.Second, func() string {
 		var list []engine.Procedure
+		reply, err := p.TryAt(0, "xCommand ProcedureList")
 		if err == nil {
 			err = json.Unmarshal(reply.Result, &struct{ Data any }{&list})
 		}
-		if err != nil {
-			return err.Error()
-		}
 		if i := slices.IndexFunc(list, func(q engine.Procedure) bool { return q.State.Open() }); i >= 0 {
-			return list[i].ID
+			return list[i].ID + " is open"
 		}
-		return ""
+		if err == nil {
+			_, err = p.TryAt(0, "xCommand ProcedurePlan "+args)
+		}
+		return why(err)
 	})
-	g.end(p, begin(g.t, p, args))
 }
 
 // end waits until a procedure is done.
@@ -139,6 +146,7 @@ func (g guide) at(entry string) *Peer {
 // join runs a procedure in which a new system joins with the code of the primary.
 func (g guide) join(on, primary, joiner *Peer, args string) {
 	g.t.Helper()
+	g.ready(on, args)
 	id := begin(g.t, on, args)
 	on.Await("the new address is on every list", 3*time.Minute, func() string {
 		now, err := shown(on, id)
