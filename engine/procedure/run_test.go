@@ -251,6 +251,37 @@ func TestHalts(t *testing.T) {
 	})
 }
 
+// TestLeavesWithoutAnAnswer: a peer that ends in the middle of its order to
+// reset itself has left, when it said before that the reset was armed.
+func TestLeavesWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, armed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			v := village(3)
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			r := v.runner("n1")
+			go func() { _ = r.Run(ctx) }()
+			v.refuse = func(node string, o engine.Order) error {
+				if o.Do != engine.OrderLeave {
+					return nil
+				}
+				v.peers[node].armed, v.peers[node].gone = armed, true
+				return engine.Errorf(engine.Unavailable, "the connection was closed")
+			}
+			id := begin(t, r, procedure.Remove, map[string]string{"Address": "192.0.2.2"}).ID
+			time.Sleep(10 * time.Minute)
+			want := engine.ProcedureHalted // it may be anything: an administrator looks
+			if armed {
+				want = engine.ProcedureDone
+			}
+			if p, err := r.Show(t.Context(), id); err != nil || p.State != want {
+				t.Errorf("armed %v: %s at step %d, %s %v", armed, p.State, p.Step+1, p.Waiting.EN, err)
+			}
+		})
+	}
+}
+
 // TestAlone: where the group cannot commit, the procedure that mends that goes
 // on from this peer's own record, and is published afterwards.
 func TestAlone(t *testing.T) {

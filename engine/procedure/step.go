@@ -99,7 +99,8 @@ func (s sight) done(ctx context.Context, st *engine.ProcedureStep) (bool, engine
 	}
 	t, known := s.of(st.Node)
 	if st.Do == doLeave {
-		if !st.Told.IsZero() && (!known || !t.Reachable) {
+		// Its answer may be lost with it; that its reset was armed is then what it said last.
+		if (!st.Told.IsZero() || t.Facts.ResetArmed) && (!known || !t.Reachable) {
 			return true, engine.Text{}
 		}
 		return false, both("%s goes down to reset itself", "%s がリセットのために停止", st.Peer)
