@@ -64,13 +64,13 @@ type raftStore struct {
 	goal   atomic.Uint64
 	led    atomic.Pointer[lead]
 
-	closing chan struct{} // closed when close begins
-	once    sync.Once
-	agreed  atomic.Pointer[agreedAt]
-	digest  atomic.Pointer[engine.ContentDigest]
-	nudges  *nudges
-	watched chan struct{} // closed when the watcher has ended; made by watch
-	whole   bool          // its record says complete; the watcher's
+	closing      chan struct{} // closed when close begins
+	once         sync.Once
+	agreed       atomic.Pointer[agreedAt]
+	digest       atomic.Pointer[engine.ContentDigest]
+	replications *replications
+	watched      chan struct{} // closed when the watcher has ended; made by watch
+	whole        bool          // its record says complete; the watcher's
 
 	copy    *lastCopy // from before; nil when there was none
 	copying sync.Mutex
@@ -159,9 +159,9 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 	if !ok || handle == nil {
 		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
 	}
-	s.raft, s.nudges = handle, watchReplication(handle)
+	s.raft, s.replications = handle, watchReplication(handle)
 	pace(handle, o.Timers)
-	mendPipelines(handle)
+	mendTransport(handle, s.replications)
 	s.last = handle.LastIndex()
 	if shots, err := os.ReadDir(filepath.Join(s.dir, snapshotDir)); err == nil && len(shots) > 0 {
 		var p position
@@ -176,12 +176,11 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 // promotion in place nor the last contact, and the observer that hands out the
 // Raft handle can miss the only leader change there is. v8.43.4 is pinned.
 func inside[T any](st *store.Store, field string) (T, bool) {
-	var zero T
-	f := reflect.ValueOf(st).Elem().FieldByName(field)
-	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
-		return zero, false
+	if f := fieldOf[T](reflect.ValueOf(st).Elem(), field); f != nil {
+		return *f, true
 	}
-	return *(*T)(unsafe.Pointer(f.UnsafeAddr())), true
+	var zero T
+	return zero, false
 }
 
 // abandon releases what a failed open has left open: rqlite forgets the Raft
@@ -321,7 +320,7 @@ func (s *raftStore) query(statements ...statement) ([]*proto.QueryRows, error) {
 // instead of 50 to 100 ms later.
 func (s *raftStore) nudge() {
 	servers, err := s.servers()
-	if err != nil || s.nudges.nudge(servers, s.store.ID()) {
+	if err != nil || s.replications.nudge(servers, s.store.ID()) {
 		return
 	}
 	go func() { // ends at the latest when the store closes

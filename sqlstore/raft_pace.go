@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/hashicorp/raft"
 )
@@ -49,11 +48,10 @@ func pace(r *raft.Raft, timers Timers) {
 // v1.7.3 is pinned; if its configuration is not where it is expected, Raft's own
 // time stays.
 func setCommitTimeout(r *raft.Raft, d time.Duration) {
-	f := reflect.ValueOf(r).Elem().FieldByName("conf")
-	if !f.IsValid() || f.Type() != reflect.TypeFor[atomic.Value]() {
+	conf := fieldOf[atomic.Value](reflect.ValueOf(r).Elem(), "conf")
+	if conf == nil {
 		return
 	}
-	conf := (*atomic.Value)(unsafe.Pointer(f.UnsafeAddr()))
 	if c, ok := conf.Load().(raft.Config); ok {
 		c.CommitTimeout = d
 		conf.Store(c)

@@ -80,7 +80,7 @@ func (l *Link) connect(ctx context.Context, peer PeerAddress, purpose Purpose, c
 	var raw net.Conn
 	for i, a := range addrs {
 		contact.RemoteIP = a.String()
-		if raw, err = l.connectOne(ctx, netip.AddrPortFrom(a, port), len(addrs)-i); err == nil {
+		if raw, err = l.connectOne(ctx, purpose, netip.AddrPortFrom(a, port), len(addrs)-i); err == nil {
 			break
 		}
 	}
@@ -93,11 +93,21 @@ func (l *Link) connect(ctx context.Context, peer PeerAddress, purpose Purpose, c
 	return l.secure(ctx, raw, peer, purpose, contact)
 }
 
+// retriedConnect bounds a TCP handshake with a member that is dialled again and
+// again anyway: the supported round trip of 80 ms several times over. TCP itself
+// sends its first packet again after one second, three and seven, and who waits
+// for that finds a peer as late after it is back as it was away.
+const retriedConnect = 500 * time.Millisecond
+
 // connectOne gives one of left addresses its share of the time.
-func (l *Link) connectOne(ctx context.Context, to netip.AddrPort, left int) (net.Conn, error) {
+func (l *Link) connectOne(ctx context.Context, purpose Purpose, to netip.AddrPort, left int) (net.Conn, error) {
 	if deadline, ok := ctx.Deadline(); ok {
+		share := time.Until(deadline) / time.Duration(left)
+		if purpose == PurposeRaft || purpose == PurposePeer {
+			share = min(share, retriedConnect)
+		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		ctx, cancel = context.WithTimeout(ctx, share)
 		defer cancel()
 	}
 	return l.cfg.Dial(ctx, l.cfg.IP, to)
@@ -184,7 +194,7 @@ func (p PeerAddress) port(purpose Purpose) uint16 {
 
 // dialTCP dials from the own address when it is of the same family.
 func dialTCP(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error) {
-	d := net.Dialer{KeepAliveConfig: keepAlive}
+	d := net.Dialer{KeepAliveConfig: keepAlive, Control: impatient}
 	if from.IsValid() && !from.IsUnspecified() && from.Is4() == to.Addr().Unmap().Is4() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
 	}

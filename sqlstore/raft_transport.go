@@ -1,15 +1,16 @@
 package sqlstore
 
 import (
+	"io"
 	"reflect"
 	"sync"
-	"unsafe"
 
 	"github.com/hashicorp/raft"
 	"github.com/rqlite/rqlite/v8/store"
 )
 
-// mendPipelines has r replicate through pipelines that end when a follower refuses.
+// mendTransport gives r a transport of which it comes back soon after a failure,
+// see mostFailures, and whose pipelines end when a follower refuses.
 //
 // In those of hashicorp/raft v1.7.3 whoever reads the answers stops at the first
 // refusal, as of a follower whose disk took no entry. If another answer is on its way,
@@ -19,26 +20,46 @@ import (
 // The transport is changed in Raft's own goroutine when this peer first stands
 // for election, before anything else uses it to send. If Raft's field is
 // not where it is expected, nothing is changed.
-func mendPipelines(r *raft.Raft) {
+func mendTransport(r *raft.Raft, started *replications) {
 	mended := false
 	r.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
 		if _, own := o.Data.(raft.RaftState); !own || mended {
 			return false
 		}
 		mended = true
-		f := reflect.ValueOf(o.Raft).Elem().FieldByName("trans")
-		if !f.IsValid() || f.Type() != reflect.TypeFor[raft.Transport]() {
+		field := fieldOf[raft.Transport](reflect.ValueOf(o.Raft).Elem(), "trans")
+		if field == nil {
 			return false
 		}
-		field := (*raft.Transport)(unsafe.Pointer(f.UnsafeAddr()))
 		if t, ok := (*field).(*store.NodeTransport); ok {
-			*field = mendedTransport{t}
+			*field = mendedTransport{t, started}
 		}
 		return false
 	}))
 }
 
-type mendedTransport struct{ *store.NodeTransport }
+type mendedTransport struct {
+	*store.NodeTransport
+	started *replications
+}
+
+// AppendEntries sends what replication or heartbeat has. A heartbeat has no list
+// of entries, not even an empty one; its pauses are short.
+func (t mendedTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.NodeTransport.AppendEntries(id, target, args, resp)
+	if err != nil && args.Entries != nil {
+		t.started.failed(id, args.Term)
+	}
+	return err
+}
+
+func (t mendedTransport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	err := t.NodeTransport.InstallSnapshot(id, target, args, resp, data)
+	if err != nil {
+		t.started.failed(id, args.Term)
+	}
+	return err
+}
 
 func (t mendedTransport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAddress) (raft.AppendPipeline, error) {
 	inner, err := t.NodeTransport.AppendEntriesPipeline(id, target)
