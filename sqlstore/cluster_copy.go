@@ -39,6 +39,16 @@ type lastCopy struct {
 
 const copyPrefix, copySuffix = "copy-", ".sqlite"
 
+// halfCopies are those that are being written, or were when the process was killed.
+const halfCopies = ".copy-*"
+
+func dropHalfCopies(dir string) {
+	left, _ := filepath.Glob(filepath.Join(dir, halfCopies))
+	for _, path := range left {
+		os.Remove(path) // one that stays is only in the way of the disk
+	}
+}
+
 // openCopy opens the newest sound copy in dir; nil when there is none.
 func openCopy(ctx context.Context, dir string) *lastCopy {
 	indexes := copiesIn(dir)
@@ -179,7 +189,7 @@ func (s *raftStore) keep() error {
 	if index <= s.copied || s.behindCopy() != nil {
 		return nil
 	}
-	f, err := os.CreateTemp(s.dir, ".copy-*")
+	f, err := os.CreateTemp(s.dir, halfCopies)
 	if err != nil {
 		return err
 	}

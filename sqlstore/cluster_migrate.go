@@ -166,41 +166,57 @@ func (s *raftStore) step(ctx context.Context, m migrations.Migration) error {
 // checkDatabase refuses a file that is no sound cluster.db of this release or
 // an older one.
 func checkDatabase(ctx context.Context, path string) error {
-	const doing = "examine the database file"
-	db, err := sql.Open("sqlite", fileURI(path)+"?mode=ro&immutable=1")
+	db, err := openFile(path)
 	if err != nil {
-		return sqliteError(doing, err)
+		return err
 	}
 	defer db.Close()
-	refuse := func(why string, err error) error {
-		return &engine.Error{Code: engine.Invalid, Message: "the file holds no usable cluster database: " + why, Err: err}
-	}
 	var verdict string
 	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict); err != nil || verdict != "ok" {
-		return refuse("it is damaged or no database", err)
+		return unusable("it is damaged or no database", err)
 	}
+	return checkForm(ctx, path)
+}
+
+// openFile opens a database file that nobody changes.
+func openFile(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", fileURI(path)+"?mode=ro&immutable=1")
+	return db, sqliteError("examine the database file", err)
+}
+
+func unusable(why string, err error) error {
+	return &engine.Error{Code: engine.Invalid, Message: "the file holds no usable cluster database: " + why, Err: err}
+}
+
+// checkForm is checkDatabase for a file whose structure is known to be sound.
+func checkForm(ctx context.Context, path string) error {
+	db, err := openFile(path)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
 	var agreed int
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM agreed").Scan(&agreed); err != nil || agreed != 1 {
-		return refuse("it belongs to no cluster", err)
+		return unusable("it belongs to no cluster", err)
 	}
 	rows, err := db.QueryContext(ctx, "SELECT version, name, checksum FROM schema_migration ORDER BY version")
 	if err != nil {
-		return refuse("its form is not recorded", err)
+		return unusable("its form is not recorded", err)
 	}
 	defer rows.Close()
 	var done []migrations.Migration
 	for rows.Next() {
 		var m migrations.Migration
 		if err := rows.Scan(&m.Version, &m.Name, &m.Checksum); err != nil {
-			return refuse("its form cannot be read", err)
+			return unusable("its form cannot be read", err)
 		}
 		done = append(done, m)
 	}
 	if err := rows.Err(); err != nil {
-		return refuse("its form cannot be read", err)
+		return unusable("its form cannot be read", err)
 	}
 	if err := compareSteps(done); err != nil {
-		return refuse("it has the form of another release", err)
+		return unusable("it has the form of another release", err)
 	}
 	return nil
 }

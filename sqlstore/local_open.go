@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -172,10 +173,40 @@ func (l *Local) connectAll(ctx context.Context, first bool) error {
 	return sqliteError("open the local database", err)
 }
 
-// check is SQLite's own check of the file's structure.
+// records are the tables that say what happened and decide nothing. They hold
+// nearly all of a local.db that has served for a while: examining them takes longer than
+// everything else of a start.
+var records = []string{"event", "decision", "decision_step"}
+
+// check is SQLite's own check of the structure, of all tables but the records.
+// CheckRecords has those.
 func (l *Local) check(ctx context.Context) error {
 	text := func(s scanner) (v string, err error) { return v, s.Scan(&v) }
-	found, err := collect(ctx, l.durable, "check the local database", text, "PRAGMA quick_check(5)")
+	tables, err := collect(ctx, l.durable, "check the local database", text, "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0")
+	if err != nil {
+		return l.damaged(err)
+	}
+	for _, table := range tables {
+		if slices.Contains(records, table) {
+			continue
+		}
+		if err := l.quickCheck(ctx, l.durable, `PRAGMA quick_check("`+table+`")`); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckRecords checks the structure of the whole file, which takes seconds when
+// it is large; others read and write meanwhile. An error that is ErrDamaged is
+// about the records, or about what was damaged since the start.
+func (l *Local) CheckRecords(ctx context.Context) error {
+	return l.quickCheck(ctx, l.read, "PRAGMA quick_check(5)")
+}
+
+func (l *Local) quickCheck(ctx context.Context, db *dbsql.DB, pragma string) error {
+	text := func(s scanner) (v string, err error) { return v, s.Scan(&v) }
+	found, err := collect(ctx, db, "check the local database", text, pragma)
 	if err != nil {
 		return l.damaged(err)
 	}

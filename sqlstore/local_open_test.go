@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hexad/engine"
 	"hexad/sqlstore"
@@ -277,4 +279,60 @@ func listing(t *testing.T, dir string) map[string]string {
 		out[e.Name()] = string(content)
 	}
 	return out
+}
+
+// TestDamagedRecords: a damaged event log does not keep a peer from starting, and
+// is found when the records are checked; a damaged table that something is
+// decided by is found at the start.
+func TestDamagedRecords(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		table string
+		opens bool
+	}{{"event", true}, {"local_item", false}, {"local_history", false}} {
+		t.Run(tt.table, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			l := sqlstoretest.LocalIn(t, dir)
+			for range 20 {
+				if err := l.AppendEvents(t.Context(), slices.Repeat([]engine.Event{{Time: time.Now(), Module: "management", Detail: strings.Repeat("x", 500)}}, 50)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := l.CheckRecords(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			flip(t, dir, rootOf(t, dir, tt.table), 512)
+			l, err := sqlstore.OpenLocal(t.Context(), sqlstore.LocalOptions{Dir: dir, Release: "test"})
+			if !tt.opens {
+				if !errors.Is(err, sqlstore.ErrDamaged) {
+					t.Errorf("opened: %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if err := l.CheckRecords(t.Context()); !errors.Is(err, sqlstore.ErrDamaged) {
+				t.Errorf("the records are sound: %v", err)
+			}
+		})
+	}
+}
+
+// rootOf is where the first page of a table or an index begins.
+func rootOf(t *testing.T, dir, name string) int {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "local.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var root, size int
+	if err := db.QueryRow("SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = ?", name).Scan(&root, &size); err != nil {
+		t.Fatal(err)
+	}
+	return (root - 1) * size
 }

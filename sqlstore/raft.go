@@ -102,6 +102,7 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 	s := &raftStore{dir: dir, generation: generation, layer: gate, gate: gate, logs: logs,
 		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), onBroken: o.OnBroken}
 	written.Store(filepath.Join(dir, databaseFile), s)
+	dropHalfCopies(dir)
 	if s.copy = openCopy(ctx, dir); s.copy != nil {
 		s.copied = s.copy.index
 	}

@@ -333,7 +333,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, a.procedures.Run, certificates{a}.watch, a.keys.run)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, a.procedures.Run, certificates{a}.watch, a.keys.run, a.checkRecords)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

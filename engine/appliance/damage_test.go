@@ -2,6 +2,7 @@ package appliance_test
 
 import (
 	"bytes"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -405,6 +406,40 @@ func TestDamagedLocalDatabase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamagedRecords: a peer whose event log is damaged serves, and says so.
+func TestDamagedRecords(t *testing.T) {
+	t.Parallel()
+	p := appliancetest.New(t, 1, "127.0.64.251").Up()
+	p.Exec(`xConfiguration SystemUnit Name: "mine"`)
+	p.Stop()
+	db, err := sql.Open("sqlite", filepath.Join(p.Dir, "local.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root, size int
+	err = db.QueryRow("SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'event'").Scan(&root, &size)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(p.Dir, "local.db")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 512 {
+		text[(root-1)*size+i] ^= 0xff
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Up()
+	p.AwaitAlarm(15005, true, 40*time.Second)
+	if detail := p.Detail(15005); !strings.Contains(detail, "event log") || !strings.Contains(detail, "local.db") {
+		t.Errorf("15005 says %q", detail)
+	}
+	p.Exec(`xConfiguration SystemUnit Name: "still mine"`)
 }
 
 // fill takes all the room that is left.

@@ -211,6 +211,28 @@ func (a *appliance) journalled(err error) {
 	a.tracker.Raise(ctx, alarmDatabaseFailure, "journal", map[string]string{"detail": "the configuration journal cannot be written: " + err.Error()})
 }
 
+// recordsSettled is how long after a start the records of local.db are examined:
+// it reads the whole file, and other things come first then.
+const recordsSettled = 20 * time.Second
+
+// checkRecords examines once what a start leaves out. The peer serves with a damaged
+// event log: nothing is decided by it.
+func (a *appliance) checkRecords(ctx context.Context) error {
+	if !pause(ctx, recordsSettled) {
+		return nil
+	}
+	err := a.local.CheckRecords(ctx)
+	switch {
+	case errors.Is(err, sqlstore.ErrDamaged):
+		a.tracker.Raise(ctx, alarmDatabaseFailure, "records", map[string]string{"detail": "the event log or the record of decisions: " + err.Error()})
+	case err != nil && ctx.Err() == nil:
+		a.log.Warn("the event log was not examined", "module", "management", "err", err)
+	case err == nil:
+		a.tracker.Lower(ctx, alarmDatabaseFailure, "records")
+	}
+	return nil
+}
+
 // storeApplied tells the leader how far this copy is, when it waits for that.
 func (a *appliance) storeApplied(index uint64) {
 	a.applied.Store(index)

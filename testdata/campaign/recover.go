@@ -66,6 +66,7 @@ func (s *siege) recovered(ctx context.Context, sc *scene, healed time.Time) bool
 		return false
 	}
 	took := time.Since(healed)
+	s.run.Note("   writable %v after the heal, still after %v, equal after %v", writable.Round(time.Millisecond), stopped.Sub(healed).Round(time.Millisecond), took.Round(time.Millisecond))
 	if limit := s.hunger.stretch(equalWithin + sc.gone); took > limit {
 		s.run.Fail("I6: %s: equal only %v after the heal (writable after %v, then %v), limit %v", sc.what, took, writable, time.Since(stopped), limit)
 	}
