@@ -254,6 +254,8 @@ func (c clusterConfig) Get(path string) string {
 	return v
 }
 
+func (c clusterConfig) Revision() int64 { return c.a.config.Current().Revision }
+
 func (c clusterConfig) Neighbours() []engine.NeighbourRecord {
 	return c.a.config.Current().Neighbours()
 }

@@ -123,6 +123,29 @@ func TestAPrimaryCatchesUpFirst(t *testing.T) {
 	}
 }
 
+// A primary that was started again is not writable before its readers are shown
+// what it caught up with: a read there must not be older than what was
+// acknowledged. Found by the campaign, in the milliseconds in between.
+func TestWritableWhenShown(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(s *system) {
+		clustered(s)
+		s.agreed.Revision, s.unread = 7, 2
+	})
+	const catching = "this system is catching up with the cluster database"
+	if got := s.View(t.Context()).ReadOnly; got != catching {
+		t.Errorf("two revisions are not shown yet: %q", got)
+	}
+	s.unread = 0
+	if got := s.View(t.Context()).ReadOnly; got != "" {
+		t.Errorf("all is shown: %q", got)
+	}
+	s.unread = 1 // a change that is being carried out
+	if got := s.View(t.Context()).ReadOnly; got != "" {
+		t.Errorf("a change comes: %q", got)
+	}
+}
+
 // A member that was removed is not refused any more, though it had joined under
 // another address than the list has for it: what comes to that address next may
 // be another system. Found by the walk through the document.

@@ -89,6 +89,8 @@ type Link interface {
 type Config interface {
 	// Get returns the value of a canonical path in the present revision.
 	Get(path string) string
+	// Revision is the present one: what readers are shown is of it.
+	Revision() int64
 	// Neighbours are the zones that name other systems.
 	Neighbours() []engine.NeighbourRecord
 	// SetReplicated saves replicated items; only on the primary.

@@ -32,6 +32,7 @@ type system struct {
 	events    []engine.Event
 	image     bool
 	noQuorum  bool
+	unread    int64             // revisions that are carried out and not shown yet
 	servers   *cluster.Servers  // the group, when it is not led by this system alone
 	addresses map[string]string // names that resolve
 
@@ -117,6 +118,8 @@ func (s *system) DialDatabase(context.Context, string) (net.Conn, error) {
 func (s *system) Refresh() {}
 
 func (s *system) Get(path string) string { return s.config[path] }
+
+func (s *system) Revision() int64 { return s.agreed.Revision - s.unread }
 
 func (s *system) Neighbours() []engine.NeighbourRecord { return nil }
 

@@ -31,6 +31,7 @@ type Service struct {
 	agreed   engine.Agreed
 	peers    map[string]*peer // by lower-case address
 	refused  map[string]Refusal
+	shows    bool // what readers are shown is of no older revision than the copy was when it was level
 	findings []engine.Finding
 	differ   map[int]time.Time // since when pages differ, by alarm
 	join     string            // why joining has not succeeded yet

@@ -103,7 +103,7 @@ func (s *Service) readOnly(v engine.ClusterView, servers Servers) string {
 		return olderGeneration(s.superseded())
 	case servers.Leader == "":
 		return "too few voters of the cluster database answer"
-	case !s.level(servers):
+	case !s.levelShown(servers, v.Revision):
 		return "this system is catching up with the cluster database"
 	}
 	return ""
@@ -122,6 +122,17 @@ func (s *Service) level(servers Servers) bool {
 	}
 	snap := p.snapshot()
 	return !snap.heard.IsZero() && snap.facts.Store.Applied <= servers.Applied
+}
+
+// levelShown reports whether this copy is level and readers are shown it: what
+// was carried out a moment ago is read back a moment later. In between, a reader
+// would take the configuration of before the start for the present one.
+func (s *Service) levelShown(servers Servers, revision int64) bool {
+	level := s.level(servers)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shows = level && (s.shows || s.o.Config.Revision() >= revision)
+	return s.shows
 }
 
 func (s *Service) peerView(index int, address string, this bool, self engine.Facts, agreed engine.Agreed, servers Servers) engine.PeerView {

@@ -356,6 +356,12 @@ func (c items) Get(path string) string {
 	return map[string]string{"H323 Mode": "On", cluster.ItemTLS: "Permissive", cluster.ItemMappingMode: "Off"}[path]
 }
 
+func (c items) Revision() int64 {
+	c.p.w.mu.Lock()
+	defer c.p.w.mu.Unlock()
+	return c.p.replica.dir.state.agreed.Revision
+}
+
 func (c items) Neighbours() []engine.NeighbourRecord { return nil }
 
 func (c items) SetReplicated(ctx context.Context, _ engine.Actor, changes []engine.Change) (engine.Saved, error) {
