@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -260,10 +261,31 @@ func mend(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(snapshot.NewSnapshot(file).Persist(sink), sink.Close()); err != nil {
+	data, err := inWALMode(file)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(snapshot.NewSnapshot(data).Persist(sink), sink.Close()); err != nil {
 		return err
 	}
 	return (&raftStore{dir: dir}).seal()
+}
+
+// inWALMode is a database file that is in rollback mode, as one that is in the
+// mode of write-ahead logging: two bytes of its header differ. The next snapshot
+// is the write-ahead log since this one, which rqlite refuses to put into the other.
+//
+// Source: https://www.sqlite.org/fileformat2.html, 1.3.3.
+func inWALMode(file io.ReadCloser) (io.ReadCloser, error) {
+	header := make([]byte, 100)
+	if _, err := io.ReadFull(file, header); err != nil {
+		return nil, fmt.Errorf("the copy has no header: %w", err)
+	}
+	header[18], header[19] = 2, 2
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(header), file), file}, nil
 }
 
 // termAt is the term of the entry that a copy ends at, by the log, which has to

@@ -1,6 +1,8 @@
 package sqlstore_test
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -118,6 +120,46 @@ func TestSnapshotLost(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestSnapshotBesideAnOlder: what a kill leaves between the newest snapshot and the
+// removal of the one before is no damage, also when the newest was made of a copy.
+func TestSnapshotBesideAnOlder(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 1)
+	p := g.Peers[0]
+	grow(t, g, p)
+	dir := filepath.Dir(p.Path())
+	for _, spoilt := range []bool{false, true, false} {
+		before := strings.TrimSuffix(shots(p)[0], ".db")
+		p.Close()
+		for from, to := range map[string]string{before + ".db": "1-1-1.db", filepath.Join(before, "meta.json"): filepath.Join("1-1-1", "meta.json")} {
+			to = filepath.Join(dir, "rsnapshots", to)
+			text, err := os.ReadFile(from)
+			if err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, bytes.Replace(text, []byte(filepath.Base(before)), []byte("1-1-1"), 1), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if spoilt {
+			if err := os.Truncate(before+".db", 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.Reopen(p, g.Generation)
+		g.Until("the peer leads itself", func() error {
+			if g.Leader() == nil {
+				return errors.New("no leader")
+			}
+			return nil
+		})
+		grow(t, g, p)
+		g.Until("one snapshot is left", func() error {
+			if left := shots(p); len(left) != 1 || strings.TrimSuffix(left[0], ".db") == before {
+				return fmt.Errorf("%v", left)
+			}
+			return nil
+		})
 	}
 }
 
