@@ -26,6 +26,9 @@ type Names interface {
 // lookupTime bounds the resolution of one entry when somebody waits for it.
 const lookupTime = 2 * time.Second
 
+// openLookupTime bounds the resolution of all entries at a start.
+const openLookupTime = 100 * time.Millisecond
+
 // lookUp resolves the entries now, so that Match and Same know them.
 func (s *Service) lookUp(ctx context.Context, entries []string) map[string]engine.Resolution {
 	ctx, stop := context.WithTimeout(ctx, lookupTime)

@@ -103,7 +103,12 @@ func (s *Service) Open(ctx context.Context) error {
 	s.page = page
 	s.mu.Unlock()
 	s.loadLost(ctx)
-	s.watchNames(ctx)
+	// A start does not wait for a DNS server that is away; who has answered by
+	// then is known at once, the others as soon as they do.
+	names, stop := context.WithCancel(ctx) // not a deadline: it says nothing of the servers
+	defer stop()
+	defer time.AfterFunc(openLookupTime, stop).Stop()
+	s.watchNames(names)
 	s.StoreChanged(ctx)
 	return nil
 }
