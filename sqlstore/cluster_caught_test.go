@@ -1,7 +1,9 @@
 package sqlstore_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,4 +52,37 @@ func TestCaughtWithoutWaiting(t *testing.T) {
 	if !asked {
 		t.Error("a store that is being replaced has all")
 	}
+}
+
+// TestCaughtWithACutLog: a leader that was cut off with entries that nobody else
+// got, and is started again, has caught up when it has what the group has: those
+// entries never come.
+func TestCaughtWithACutLog(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 3)
+	old := g.Leader()
+	g.Board.Isolate(old.Node)
+	for i := range 8 {
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if err := old.PutMember(ctx, sqlstoretest.Member(10+i)); err == nil {
+			t.Error("confirmed without the others")
+		}
+		stop()
+	}
+	g.Until("another leads", func() error {
+		if p := g.Leader(); p == nil || p == old {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	generation := old.Generation()
+	old.Close()
+	g.Board.Heal()
+	g.Reopen(old, generation)
+	g.Until("it has all that there is", func() error {
+		if st := old.Status(); !st.Caught {
+			return fmt.Errorf("at %d", st.Applied)
+		}
+		return nil
+	})
 }

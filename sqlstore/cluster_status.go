@@ -89,7 +89,8 @@ func (c *Cluster) Status() StoreStatus {
 	if out.Leader != "" && out.Commit > 0 {
 		s.goal.CompareAndSwap(0, out.Commit)
 	}
-	if goal := s.goal.Load(); out.Leader != "" && out.Applied > 0 && goal > 0 && applied >= max(s.last, goal) && s.behindCopy() == nil {
+	own := min(s.last, s.raft.LastIndex()) // the leader may have cut off what was never confirmed
+	if goal := s.goal.Load(); out.Leader != "" && out.Applied > 0 && goal > 0 && applied >= max(own, goal) && s.behindCopy() == nil {
 		s.caught.Store(true)
 	}
 	out.Caught = s.caught.Load()
