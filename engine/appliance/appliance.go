@@ -77,6 +77,7 @@ type appliance struct {
 	applied     atomic.Uint64 // index of the last change in this copy
 	revision    atomic.Int64  // newest revision whose lines were written
 	storeErr    atomic.Pointer[engine.Error]
+	unsettled   chan struct{} // the copy moved and has not caught up: see settle
 
 	guard        *signin.Guard // of the passwords, at all faces
 	ssh          *ssh.Server   // nil: there is no shell over SSH
@@ -101,7 +102,7 @@ type appliance struct {
 func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), offers: map[string]string{}}
+	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), unsettled: make(chan struct{}, 1), offers: map[string]string{}}
 	a.space, a.backups = newSpace(a), backups{a, new(sync.Mutex)}
 	defer a.close()
 	if err := a.open(ctx); err != nil {
@@ -333,7 +334,7 @@ func (a *appliance) run(ctx context.Context) error {
 	}
 	faces := start(ctx, a.shell.Run, a.console.Run, a.runSSH)
 	parts := start(rest, a.link.Run, a.cluster.Run, a.tracker.Run, a.reactor.Run, a.resolver.Run, a.clock.Run, a.checkNames, a.watch.Run, a.policies.Run, a.lifecycle.Run, a.upkeep, a.reopen, a.giveBack,
-		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, a.procedures.Run, certificates{a}.watch, a.keys.run, a.checkRecords)
+		a.followConfiguration, a.audits.run, a.noteReset, a.stall.run, a.space.run, a.procedures.Run, certificates{a}.watch, a.keys.run, a.checkRecords, a.settle)
 	// The journal outlives the parts, so that their last lines are written.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	defer endJournal()

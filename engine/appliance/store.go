@@ -243,8 +243,8 @@ func (a *appliance) storeApplied(index uint64) {
 	}()
 }
 
-// storeChanged follows a moved index: the configuration and what the cluster
-// agreed on are read anew.
+// storeChanged follows a moved index: what the cluster agreed on is read anew
+// at once, and the rest when the copy has caught up.
 func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 	defer stop()
@@ -252,8 +252,42 @@ func (a *appliance) storeChanged(n sqlstore.ChangeNotice) {
 	a.endRefill(ctx)
 	a.cluster.StoreChanged(ctx)
 	a.keys.changed()
+	if a.store.Status().Caught {
+		a.followStore(ctx)
+		return
+	}
+	select {
+	case a.unsettled <- struct{}{}:
+	default:
+	}
+}
+
+// followStore brings configuration, policies and procedures to what the copy holds.
+func (a *appliance) followStore(ctx context.Context) {
 	a.lifecycle.Changed()
 	a.procedures.Changed()
 	a.follow(ctx)
 	a.settleMapping()
+}
+
+// settleLook is how often a copy that catches up is looked at.
+const settleLook = 20 * time.Millisecond
+
+// settle follows a copy once it has caught up. One that is being filled goes
+// through everything that the cluster ever was: none of it is to be brought into
+// effect on the way, nor written to the event log.
+func (a *appliance) settle(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.unsettled:
+		}
+		for !a.store.Status().Caught {
+			if !pause(ctx, settleLook) {
+				return nil
+			}
+		}
+		a.followStore(ctx)
+	}
 }

@@ -74,8 +74,14 @@ type logs struct {
 
 	mu      sync.Mutex
 	notices []notice
-	holds   [peerCount]map[int]int // alarms that hold, by number: how often raised and not lowered
+	holds   [peerCount]map[int]int       // alarms that hold, by number: how often raised and not lowered
+	newest  [peerCount]map[int]time.Time // when each was raised last
+	written [peerCount]time.Time         // when the last line was read
 }
+
+// unkept is how long before a process is killed an alarm may have been raised
+// without being kept: nobody lowers it then, the next process does not know it.
+const unkept = 250 * time.Millisecond
 
 var alarmLine = regexp.MustCompile(`Event="Alarm (Raised|Lowered)" Id="(\d+)"`)
 
@@ -87,7 +93,7 @@ var signs = map[string]string{
 func newLogs(b *bed, s *seen) *logs {
 	l := &logs{bed: b, seen: s}
 	for i := range l.holds {
-		l.holds[i] = map[int]int{}
+		l.holds[i], l.newest[i] = map[int]int{}, map[int]time.Time{}
 	}
 	return l
 }
@@ -144,17 +150,27 @@ func (l *logs) line(i int, line string, at time.Time) {
 			l.seen.count(what)
 		}
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := l.written[i]
+	l.written[i] = at
+	if strings.Contains(line, `Event="System Start"`) {
+		for id, raised := range l.newest[i] {
+			if before.Sub(raised) < unkept {
+				l.holds[i][id] = max(0, l.holds[i][id]-1)
+			}
+		}
+	}
 	m := alarmLine.FindStringSubmatch(line)
 	if m == nil {
 		return
 	}
 	id, _ := strconv.Atoi(m[2]) // digits
 	n := notice{Peer: i + 1, ID: id, Raised: m[1] == "Raised", At: at}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.notices = append(l.notices, n)
 	if n.Raised {
 		l.holds[i][id]++
+		l.newest[i][id] = at
 	} else {
 		l.holds[i][id] = max(0, l.holds[i][id]-1)
 	}
