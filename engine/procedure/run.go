@@ -163,7 +163,7 @@ func (r *Runner) advance(ctx context.Context) {
 			return
 		}
 	case now.After(p.Until):
-		r.halt(ctx, p, engine.Errorf(engine.Unavailable, "this took too long: %s", p.Waiting.EN))
+		r.halt(ctx, p, r.overdue(ctx, p, st))
 		return
 	case waiting != p.Waiting && st.Held.Before(now):
 		p.Waiting = waiting
@@ -174,6 +174,16 @@ func (r *Runner) advance(ctx context.Context) {
 	if st.Do != doAwait {
 		r.act(ctx, p, kind, now)
 	}
+}
+
+// overdue is the error of a step that did not end in time.
+func (r *Runner) overdue(ctx context.Context, p *engine.Procedure, st *engine.ProcedureStep) error {
+	err := engine.Errorf(engine.Unavailable, "this took too long: %s", p.Waiting.EN)
+	if t, known := r.look(ctx).of(st.Node); st.Node == "" || known && t.Reachable {
+		return err.With("", "mend what it waits for, then xCommand ProcedureResume Id: "+p.ID)
+	}
+	return err.With("", fmt.Sprintf("bring %s back, then xCommand ProcedureResume Id: %s; if it is lost for good, xCommand ProcedureAbort Id: %s and then xCommand ProcedureStart Kind: %s Address: %s",
+		st.Peer, p.ID, p.ID, RemoveLost, st.Peer))
 }
 
 // explain tells the rules what is being done, so that its alarms are expected.

@@ -275,8 +275,12 @@ func TestLeavesWithoutAnAnswer(t *testing.T) {
 			if armed {
 				want = engine.ProcedureDone
 			}
-			if p, err := r.Show(t.Context(), id); err != nil || p.State != want {
+			p, err := r.Show(t.Context(), id)
+			if err != nil || p.State != want {
 				t.Errorf("armed %v: %s at step %d, %s %v", armed, p.State, p.Step+1, p.Waiting.EN, err)
+			}
+			if says := "Kind: RemoveLost Address: 192.0.2.2"; strings.Contains(p.Problem.EN, says) == armed {
+				t.Errorf("armed %v: the problem is %q", armed, p.Problem.EN)
 			}
 		})
 	}
