@@ -77,6 +77,7 @@ type logs struct {
 	holds   [peerCount]map[int]int       // alarms that hold, by number: how often raised and not lowered
 	newest  [peerCount]map[int]time.Time // when each was raised last
 	written [peerCount]time.Time         // when the last line was read
+	blank   [peerCount]bool              // what it knew is lost with its next start
 }
 
 // unkept is how long before a process is killed an alarm may have been raised
@@ -155,6 +156,9 @@ func (l *logs) line(i int, line string, at time.Time) {
 	before := l.written[i]
 	l.written[i] = at
 	if strings.Contains(line, `Event="System Start"`) {
+		if l.blank[i] {
+			l.blank[i], l.holds[i] = false, map[int]int{}
+		}
 		for id, raised := range l.newest[i] {
 			if before.Sub(raised) < unkept {
 				l.holds[i][id] = max(0, l.holds[i][id]-1)
@@ -187,11 +191,12 @@ func (l *logs) since(from time.Time) []notice {
 	return slices.Clone(l.notices[i:])
 }
 
-// forget: the peer has lost what it knew, its alarms included.
+// forget: the peer has lost what it knew, its alarms included, when it starts
+// again. Lines from before may still have to be read.
 func (l *logs) forget(peer int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.holds[peer-1] = map[int]int{}
+	l.blank[peer-1] = true
 }
 
 // held are the alarms of a list that hold on a peer by its log.
