@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -210,7 +211,12 @@ func guidedLife(t *testing.T, g guide) {
 		{"another system's code", `xCommand ClusterJoin Code: "hexad-join-x"`, engine.Invalid, "Code", "no code"},
 	})
 	g.join(a, a, b, "Kind: Add Address: "+b.Address)
+	before := []int{len(a.Log()), len(b.Log())}
 	g.join(b, a, c, "Kind: Add Address: "+c.Address) // from a subordinate
+	if !g.kills {
+		expected(t, a, before[0], "add_peer")
+		expected(t, b, before[1], "add_peer")
+	}
 	refused(t, a, []refusal{
 		{"removing the primary", "xCommand ProcedureStart Kind: Remove Address: " + a.Address, engine.Denied, "Address", "is the configuration primary"},
 		{"removing a live one as lost", "xCommand ProcedureStart Kind: RemoveLost Address: " + b.Address, engine.Denied, "Address", "answers"},
@@ -302,5 +308,64 @@ func guidedLife(t *testing.T, g guide) {
 	answerOf(t, c, "xCommand ProcedureList", &list)
 	if len(list) < 14 || slices.ContainsFunc(list, func(p engine.Procedure) bool { return p.State.Open() || len(p.Notes) == 0 }) {
 		t.Errorf("the procedures: %d", len(list))
+	}
+}
+
+// expected waits until each alarm of the links that a peer has raised since a
+// place in its log was marked as expected, for the procedure that caused it, and
+// reports when there was none.
+func expected(t *testing.T, p *Peer, after int, procedure string) {
+	t.Helper()
+	caused := regexp.MustCompile(`Event="Alarm (Raised|Expected)" Id="(20004|20006|20021)".*`)
+	p.Await("what "+procedure+" causes is marked as expected", 10*time.Second, func() string {
+		raised, marked := map[string]int{}, map[string]int{}
+		for _, m := range caused.FindAllStringSubmatch(p.Log()[after:], -1) {
+			switch {
+			case m[1] == "Raised":
+				raised[m[2]]++
+			case strings.Contains(m[0], `Reason="procedure_`+procedure+`"`):
+				marked[m[2]]++
+			}
+		}
+		if len(raised) == 0 {
+			return "nothing was raised"
+		}
+		for id, n := range raised {
+			if marked[id] < n {
+				return fmt.Sprintf("%s was raised %d times and marked %d times", id, n, marked[id])
+			}
+		}
+		return ""
+	})
+}
+
+// TestGuidedByForce: where the group cannot commit any more, a guided run makes
+// the survivor the primary, and another one gives the lost peer's place to a
+// system at another address.
+func TestGuidedByForce(t *testing.T) {
+	t.Parallel()
+	peers := Network(t, 140, 3)
+	a, b, c := peers[0], peers[1], peers[2]
+	g := guide{t, peers, false}
+	Form(t, peers[:2])
+	a.Kill()
+	b.Await("the primary is seen to be gone", 20*time.Second, func() string {
+		if v := b.View(); !v.Forcible || b.Entry(a.Address).State != engine.PeerFailed {
+			return fmt.Sprintf("forcible %v, %s", v.Forcible, b.Entry(a.Address).State)
+		}
+		return ""
+	})
+	refused(t, b, []refusal{{"without force", "xCommand ProcedureStart Kind: Primary Address: " + b.Address, engine.Unavailable, "Force", "cannot commit"}})
+	g.run(b, "Kind: Primary Address: "+b.Address+" Force: On")
+	if v := b.View(); !v.PrimaryHere || v.Generation.Number != 2 || !v.Writable {
+		t.Fatalf("after it: %+v", v)
+	}
+	c.Up()
+	c.Prepare()
+	g.join(b, b, c, "Kind: ChangeAddress Address: "+a.Address+" NewAddress: "+c.Address)
+	for _, p := range []*Peer{b, c} {
+		if got := strings.Join(p.View().Running.Peers, " "); got != b.Address+" "+c.Address && got != c.Address+" "+b.Address {
+			t.Errorf("%s has the list %s", p.Name, got)
+		}
 	}
 }
