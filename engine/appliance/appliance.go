@@ -68,6 +68,7 @@ type appliance struct {
 	console     *console.Server
 	lines       event.Lines
 	changes     changes
+	pending     restartItems
 	mapping     mapping
 	stall       stall
 	maintenance maintenance
@@ -298,6 +299,7 @@ func (a *appliance) openCluster(ctx context.Context) error {
 	}
 	a.keys.begin(ctx)
 	a.reload(ctx)
+	a.beginRestartItems(ctx)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hexad/engine"
+	"hexad/engine/alarm"
 	"hexad/engine/cluster"
 	"hexad/engine/config"
 	"hexad/sqlstore"
@@ -109,9 +110,50 @@ func (a *appliance) configured(ctx context.Context) {
 	if slices.ContainsFunc(changed, func(c engine.Change) bool { return hostItem(c.Path) }) {
 		a.hostConfigured()
 	}
+	a.awaitRestart(ctx, changed)
 	a.followMaintenance(ctx)
 	a.cluster.ConfigurationChanged(ctx, changed)
 	a.writeChanges(ctx)
+}
+
+// restartItems are this peer's own items that were changed since the start and
+// take effect with a restart. running is the configuration that is in effect.
+type restartItems struct {
+	running *config.View
+	changed map[string]int // path to the alarm that holds until then
+}
+
+// beginRestartItems takes the present configuration as the one in effect.
+func (a *appliance) beginRestartItems(ctx context.Context) {
+	a.pending = restartItems{running: a.config.Current(), changed: map[string]int{}}
+	a.tracker.Settle(ctx, a.registry.RestartAlarms())
+}
+
+// awaitRestart raises "Restart required" for items whose value is not the one in
+// effect, and lowers it when they have that again. The clustering page has its own.
+func (a *appliance) awaitRestart(ctx context.Context, changed []engine.Change) {
+	r := a.pending
+	if r.running == nil {
+		return
+	}
+	for _, c := range changed {
+		if m, err := a.registry.Lookup(c.Path); err == nil && m.Item.Scope == config.PeerSpecific {
+			if _, alarms := a.registry.Restart([]engine.Change{c}); len(alarms) > 0 {
+				r.changed[c.Path] = alarms[0]
+			}
+		}
+	}
+	now, raised := a.config.Current(), map[int]bool{}
+	var conditions []alarm.Condition
+	for path, id := range r.changed {
+		was, _, err := r.running.Get(path)
+		is, _, err2 := now.Get(path)
+		if err == nil && err2 == nil && was != is && !raised[id] {
+			raised[id] = true
+			conditions = append(conditions, alarm.Condition{ID: id})
+		}
+	}
+	a.tracker.Reconcile(ctx, "items", conditions)
 }
 
 // hostItem reports whether an item concerns names and time on this machine.

@@ -23,15 +23,16 @@ const superuser = "root"
 // overSSH are the accounts that may sign in over SSH. Source: design 7.
 var overSSH = []string{administrator, superuser}
 
-// openSSH opens the shell over SSH, unless its port is 0. The host key is made
-// at the first start; a factory reset keeps it when the rules say so.
+// openSSH opens the shell over SSH, unless its port is 0 or the configuration of
+// this peer has it off. The host key is made at the first start; a factory reset
+// keeps it when the rules say so.
 func (a *appliance) openSSH(ctx context.Context) error {
 	key, err := a.hostKey(ctx)
 	if err != nil {
 		return err
 	}
 	a.hostKeyPrint = ssh.Fingerprint(key.Public)
-	if a.o.SSHPort == 0 {
+	if a.o.SSHPort == 0 || (clusterConfig{a}).Get("Administration SSH Mode") == "Off" {
 		return nil
 	}
 	server, err := ssh.New(ssh.Options{

@@ -360,3 +360,29 @@ func TestRootOverSSH(t *testing.T) {
 		t.Error("root signed in after it was deleted")
 	}
 }
+
+// TestSSHOff: whether there is a shell over SSH is this peer's configuration,
+// with its next restart.
+func TestSSHOff(t *testing.T) {
+	t.Parallel()
+	p := appliancetest.New(t, 1, "127.0.141.1").Up()
+	reached := func() bool {
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(p.Address, "8022"), 5*time.Second)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+	if !reached() {
+		t.Fatal("there is no shell over SSH at first")
+	}
+	for _, mode := range []string{"Off", "On"} {
+		p.Exec("xConfiguration Administration SSH Mode: %s", mode)
+		p.AwaitAlarm(25015, true, 10*time.Second)
+		p.Restart()
+		p.AwaitAlarm(25015, false, 10*time.Second)
+		if on := mode == "On"; reached() != on || sshStatus(p).Active != on {
+			t.Errorf("%s: reached %v, status %+v", mode, reached(), sshStatus(p))
+		}
+	}
+}

@@ -1,6 +1,11 @@
 package config
 
-import "hexad/engine"
+import (
+	"maps"
+	"slices"
+
+	"hexad/engine"
+)
 
 // Checked is a value that its item accepts.
 type Checked struct {
@@ -32,6 +37,18 @@ func (m Match) check(value string) (Checked, error) {
 		return Checked{}, e.With(m.Path, "allowed is "+m.Item.Space.String())
 	}
 	return Checked{Match: m, Value: v, unset: v == "" && m.Item.Default == ""}, nil
+}
+
+// RestartAlarms are all the "Restart required" alarms of this peer's own items
+// that are in effect in this release.
+func (r *Registry) RestartAlarms() []int {
+	seen := map[int]bool{}
+	for _, i := range r.Items() {
+		if i.Scope == PeerSpecific && i.Effect.Restart && i.InEffect() {
+			seen[i.Effect.Alarm] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 // Restart lists the "Restart required" alarms that changes bring with them,

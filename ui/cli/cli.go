@@ -5,7 +5,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -117,26 +116,11 @@ func (t *tool) print(reply shell.Reply) int {
 }
 
 func (t *tool) printJSON(reply shell.Reply) {
-	if reply.Error != nil {
-		t.encode(map[string]any{"error": reply.Error})
-		return
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(reply.Result, &fields); err != nil || len(fields) == 0 {
-		fields = map[string]json.RawMessage{}
-	}
-	if data, ok := fields["data"]; ok && len(fields) == 1 {
-		t.encode(data)
-		return
-	}
-	t.encode(fields)
+	t.encode(reply.Document())
 }
 
 func (t *tool) encode(v any) {
-	e := json.NewEncoder(t.out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
+	if err := shell.PrintJSON(t.out, v); err != nil {
 		fmt.Fprintln(t.err, "ERROR: the answer cannot be written:", err)
 	}
 }

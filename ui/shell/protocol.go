@@ -3,6 +3,7 @@ package shell
 import (
 	"encoding/json"
 	"errors"
+	"io"
 
 	"hexad/engine"
 	"hexad/ui/command"
@@ -88,7 +89,34 @@ func failureOf(err error) *Failure {
 	return &Failure{Code: engine.Internal, Message: "failed inside hexad", Remedy: "see the event log"}
 }
 
-func replyOf(a Answer) (Reply, error) {
+// Document is the answer for programs: the error, or the data alone when there
+// is nothing beside it.
+func (r Reply) Document() any {
+	if r.Error != nil {
+		return map[string]any{"error": r.Error}
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(r.Result, &fields); err != nil || len(fields) == 0 {
+		fields = map[string]json.RawMessage{}
+	}
+	if data, ok := fields["data"]; ok && len(fields) == 1 {
+		return data
+	}
+	return fields
+}
+
+// PrintJSON writes an answer for programs.
+func PrintJSON(w io.Writer, document any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}
+
+// ReplyOf is an answer as it goes over the wire.
+//
+// Errors: of a result that cannot be written as JSON.
+func ReplyOf(a Answer) (Reply, error) {
 	result, err := json.Marshal(a.Result)
 	if err != nil {
 		return Reply{}, err

@@ -183,7 +183,7 @@ func (s *Server) respond(ctx context.Context, r Request) Response {
 	}
 	var out Response
 	for _, a := range answers {
-		reply, err := replyOf(a)
+		reply, err := ReplyOf(a)
 		if err != nil {
 			s.log.Error("answer not encoded", "module", "shell", "err", err)
 			reply = Reply{Lines: a.Lines, Error: failureOf(err)}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,6 +24,45 @@ type conversation struct {
 	size    window // of the terminal
 	hasTerm bool
 	term    *terminal
+	locale  map[string]string // what the client says of it, by variable
+}
+
+// locales are the variables that say which language a person reads, the one that
+// counts most first. OpenSSH sends them as Debian sets it up. Source: POSIX.1-2024 8.2.
+var locales = []string{"LC_ALL", "LC_MESSAGES", "LANG"}
+
+// setLocale keeps one of them. What else a client says of its language is taken
+// and not looked at; other variables are refused.
+func (c *conversation) setLocale(payload []byte) bool {
+	var in struct{ Name, Value string }
+	if ssh.Unmarshal(payload, &in) != nil || in.Name != "LANG" && !strings.HasPrefix(in.Name, "LC_") {
+		return false
+	}
+	if !slices.Contains(locales, in.Name) {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.locale == nil {
+		c.locale = map[string]string{}
+	}
+	c.locale[in.Name] = in.Value[:min(len(in.Value), 64)]
+	return true
+}
+
+// language is what the answers are written in.
+func (c *conversation) language() engine.Language {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range locales {
+		if v := c.locale[name]; v != "" {
+			if v == "ja" || strings.HasPrefix(v, "ja_") || strings.HasPrefix(v, "ja.") {
+				return engine.Japanese
+			}
+			return engine.English
+		}
+	}
+	return engine.English
 }
 
 // serve waits for what the client wants and does that, once.
@@ -74,6 +114,8 @@ func (c *conversation) request(ctx context.Context, r *ssh.Request, started bool
 		if w, ok = readWindow(r.Payload); ok {
 			c.resize(w)
 		}
+	case "env":
+		ok = !started && c.setLocale(r.Payload)
 	case "shell":
 		if ok = !started; ok {
 			run = func() int { return c.converse(ctx) }
@@ -140,16 +182,22 @@ func (c *conversation) notice(text string) {
 }
 
 // execute carries out the line of "ssh admin@peer LINE", without a prompt:
-// answers on the standard output, refusals on the standard error.
+// answers on the standard output, refusals on the standard error. With --json
+// before the line both are JSON on the standard output.
 func (c *conversation) execute(ctx context.Context, text string) int {
 	if c.refused() {
 		return shell.ExitUnreachable
 	}
 	c.session.touch()
 	status := shell.ExitOK
+	text, asJSON := strings.CutPrefix(text, "--json ")
 	for _, a := range c.shell().Answers(ctx, strings.Split(strings.TrimRight(text, "\r\n"), "\n")) {
 		if status == shell.ExitOK {
 			status = a.Exit()
+		}
+		if asJSON {
+			c.printJSON(a)
+			continue
 		}
 		w := io.Writer(c.channel)
 		if a.Err != nil {
@@ -160,6 +208,15 @@ func (c *conversation) execute(ctx context.Context, text string) int {
 		}
 	}
 	return status
+}
+
+// printJSON answers a program, on the standard output like hexad exec --json.
+func (c *conversation) printJSON(a shell.Answer) {
+	reply, err := shell.ReplyOf(a)
+	if err != nil {
+		c.session.server.options.Log.Error("answer not encoded", "err", err)
+	}
+	_ = shell.PrintJSON(c.channel, reply.Document()) // the client may be gone
 }
 
 // converse answers what is typed, or the lines of a pipe.
@@ -184,7 +241,7 @@ func (c *conversation) converse(ctx context.Context) int {
 	defer t.SetBracketedPasteMode(false)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	banner := o.Commands.Banner(ctx, engine.English)
+	banner := o.Commands.Banner(ctx, c.language())
 	_, _ = fmt.Fprintf(t, "hexad %s, %s. Tab completes, ? lists what can follow, exit ends.\n", o.Release, name)
 	_, _ = t.Write([]byte(strings.Join(append(banner, ""), "\n")))
 	go c.notices(ctx, banner, t)
@@ -198,7 +255,7 @@ func (c *conversation) converse(ctx context.Context) int {
 func (c *conversation) notices(ctx context.Context, before []string, t *terminal) {
 	for {
 		changed := c.session.server.options.Changed()
-		now := c.session.server.options.Commands.Banner(ctx, engine.English)
+		now := c.session.server.options.Commands.Banner(ctx, c.language())
 		if text := strings.Join(now, "\n"); text != strings.Join(before, "\n") {
 			if before = now; text != "" {
 				_, _ = t.Write([]byte(text + "\n"))
@@ -214,7 +271,9 @@ func (c *conversation) notices(ctx context.Context, before []string, t *terminal
 
 // shell is the conversation's session of the shell.
 func (c *conversation) shell() *shell.Session {
-	return shell.NewSession(guarded{c.session.server.options.Commands, c.session}, c.session.by())
+	by := c.session.by()
+	by.Language = c.language()
+	return shell.NewSession(guarded{c.session.server.options.Commands, c.session}, by)
 }
 
 // guarded is the command table as a session sees it: each command is carried

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,9 +77,12 @@ func (s *system) Trusted(_ context.Context, account, fingerprint string) (bool, 
 	return s.keys[account+" "+fingerprint], nil
 }
 
-func (s *system) Banner(context.Context, engine.Language) []string {
+func (s *system) Banner(_ context.Context, l engine.Language) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if slices.Equal(s.banner, []string{"language"}) {
+		return []string{"language " + string(l)}
+	}
 	return s.banner
 }
 

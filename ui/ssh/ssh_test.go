@@ -120,6 +120,9 @@ func TestOneCommand(t *testing.T) {
 		{`xCommand SSHKeyAdd Key: "away"`, "", "ERROR: the database is away", shell.ExitUnreachable},
 		{"yStatus\nxStatus SSH", "OK\n", "did you mean", shell.ExitUsage},
 		{"", "", "", shell.ExitOK},
+		{"--json xStatus SSH", `"active": true`, "", shell.ExitOK},
+		{`--json xCommand SSHKeyDelete Fingerprint: "x"`, `"code": "not_found"`, "", shell.ExitRefused},
+		{"--json", "", "ERROR: ", shell.ExitUsage},
 		{"sh -c id", "", "ERROR: ", shell.ExitUsage},
 		{"xStatus SSH; id", "", "ERROR: ", shell.ExitUsage},
 		{"\x00\x1b[2J", "", "ERROR: ", shell.ExitUsage},
@@ -131,6 +134,43 @@ func TestOneCommand(t *testing.T) {
 		}
 		if strings.Contains(out+errs, ">") {
 			t.Errorf("%.40q: there is a prompt: %q", tt.line, out)
+		}
+	}
+}
+
+// Answers are in the language that the client's variables say, as OpenSSH sends
+// them; other variables are not to be had.
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t)
+	s.say("language")
+	_, to := running(t, s)
+	c := signedIn(t, to)
+	for _, tt := range []struct {
+		set  [][2]string
+		want string
+	}{
+		{nil, "en"},
+		{[][2]string{{"LANG", "ja_JP.UTF-8"}}, "ja"},
+		{[][2]string{{"LANG", "ja_JP.UTF-8"}, {"LC_ALL", "C.UTF-8"}}, "en"},
+		{[][2]string{{"LC_MESSAGES", "ja"}, {"LANG", "en_US.UTF-8"}, {"LC_TIME", "C"}}, "ja"},
+		{[][2]string{{"LANG", strings.Repeat("j", 1000)}}, "en"},
+	} {
+		session, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range tt.set {
+			if err := session.Setenv(v[0], v[1]); err != nil {
+				t.Errorf("%s: %v", v[0], err)
+			}
+		}
+		if session.Setenv("PATH", "/") == nil {
+			t.Error("PATH was taken")
+		}
+		out, err := session.Output("xStatus SSH")
+		if err != nil || !strings.Contains(string(out), "language "+tt.want) {
+			t.Errorf("%v: %s, %v", tt.set, out, err)
 		}
 	}
 }
@@ -189,7 +229,7 @@ func TestNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer session.Close()
-	if err := session.Setenv("LANG", "ja_JP.UTF-8"); err == nil {
+	if err := session.Setenv("PATH", "/tmp"); err == nil {
 		t.Error("an environment was taken")
 	}
 	if err := session.RequestSubsystem("sftp"); err == nil {
