@@ -22,9 +22,16 @@ func (deaf) Dial(string, time.Duration) (net.Conn, error) {
 	return nil, errors.New("nobody is reached")
 }
 
-// refound makes the stopped peer the primary of a new generation, as naming
-// another primary by force does.
-func refound(t *testing.T, p *appliancetest.Peer, id string) engine.Generation {
+// stopped is the data of a stopped peer, with its store open and no network.
+type stopped struct {
+	*sqlstore.Cluster
+	local   *sqlstore.Local
+	who     sqlstore.Identity
+	members []engine.Member
+}
+
+// opened opens the data of a stopped peer while do changes it.
+func opened(t *testing.T, p *appliancetest.Peer, do func(stopped)) {
 	t.Helper()
 	ctx := context.Background()
 	log := slog.New(slog.DiscardHandler)
@@ -53,15 +60,31 @@ func refound(t *testing.T, p *appliancetest.Peer, id string) engine.Generation {
 	if err := store.Open(ctx, who.Generation); err != nil {
 		t.Fatal(err)
 	}
-	g := engine.Generation{Number: who.Generation.Number + 1, ID: id, Parent: who.Generation.ID}
-	if err := store.Refound(ctx, g, sqlstore.Refounding{}); err != nil {
-		t.Fatal(err)
-	}
-	who.Generation, who.StoreDir = g, store.Directory(g)
-	if err := local.PutIdentity(ctx, who, members); err != nil {
-		t.Fatal(err)
-	}
+	do(stopped{store, local, who, members})
+}
+
+// refound makes the stopped peer the primary of a new generation, as naming
+// another primary by force does.
+func refound(t *testing.T, p *appliancetest.Peer, id string) engine.Generation {
+	t.Helper()
+	var g engine.Generation
+	opened(t, p, func(s stopped) {
+		g = engine.Generation{Number: s.who.Generation.Number + 1, ID: id, Parent: s.who.Generation.ID}
+		if err := s.Refound(context.Background(), g, sqlstore.Refounding{}); err != nil {
+			t.Fatal(err)
+		}
+		s.adopt(t, g)
+	})
 	return g
+}
+
+// adopt makes g the generation of the peer.
+func (s stopped) adopt(t *testing.T, g engine.Generation) {
+	t.Helper()
+	s.who.Generation, s.who.StoreDir = g, s.Directory(g)
+	if err := s.local.PutIdentity(context.Background(), s.who, s.members); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // zones are the names of the zones that a peer's own copy has.

@@ -7,8 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -299,38 +297,31 @@ func TestDataKeyForOlderData(t *testing.T) {
 // release without data keys has left it, in a generation of its own.
 func aged5(t *testing.T, p *appliancetest.Peer) {
 	t.Helper()
-	ctx := context.Background()
-	log := slog.New(slog.DiscardHandler)
-	local, err := sqlstore.OpenLocal(ctx, sqlstore.LocalOptions{Dir: p.Dir, Logger: log, Release: "1.0.0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer local.Close()
-	who, err := local.Identity(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	members, err := local.Members(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	store := sqlstore.NewCluster(sqlstore.ClusterOptions{Dir: filepath.Join(p.Dir, "cluster"), Node: who.Node, Release: "1.0.0", Logger: log,
-		Layer: func(engine.Generation) sqlstore.Layer {
-			ln, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return deaf{ln}
-		}})
-	defer store.Close()
-	if err := store.Open(ctx, who.Generation); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "older.sqlite")
-	if _, err := store.Take(ctx, path); err != nil {
-		t.Fatal(err)
-	}
-	key, err := hkdf.Key(sha256.New, who.Secret, nil, "hexad cluster configuration secrets", 32)
+	opened(t, p, func(s stopped) {
+		ctx := context.Background()
+		path := filepath.Join(t.TempDir(), "older.sqlite")
+		if _, err := s.Take(ctx, path); err != nil {
+			t.Fatal(err)
+		}
+		unkeyed(t, path, s.who.Secret)
+		file, err := os.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		g := engine.Generation{Number: s.who.Generation.Number + 1, ID: "older", Parent: s.who.Generation.ID}
+		if err := s.Refound(ctx, g, sqlstore.Refounding{From: file}); err != nil {
+			t.Fatal(err)
+		}
+		s.adopt(t, g)
+	})
+}
+
+// unkeyed takes migration 5 back in a copy of cluster.db, and seals its secret as
+// was done before: with a key made of the cluster's secret.
+func unkeyed(t *testing.T, path string, secret []byte) {
+	t.Helper()
+	key, err := hkdf.Key(sha256.New, secret, nil, "hexad cluster configuration secrets", 32)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,19 +343,6 @@ func aged5(t *testing.T, p *appliancetest.Peer) {
 		_, err = db.Exec("UPDATE item SET value = ? WHERE path = ?", sealer.Seal("item "+secretPath, []byte("swordfish")), secretPath)
 	}
 	if err := errors.Join(err, db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	g := engine.Generation{Number: who.Generation.Number + 1, ID: "older", Parent: who.Generation.ID}
-	if err := store.Refound(ctx, g, sqlstore.Refounding{From: file}); err != nil {
-		t.Fatal(err)
-	}
-	who.Generation, who.StoreDir = g, store.Directory(g)
-	if err := local.PutIdentity(ctx, who, members); err != nil {
 		t.Fatal(err)
 	}
 }
