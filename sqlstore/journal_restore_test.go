@@ -6,8 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"hexad/engine"
 	"hexad/sqlstore"
@@ -152,7 +152,11 @@ func TestLessThanTheJournal(t *testing.T) {
 func TestRefill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	g := sqlstoretest.Start(t, 3, journalled(dir))
+	var asked atomic.Int64
+	g := sqlstoretest.Start(t, 3, journalled(dir), func(o *sqlstore.ClusterOptions) {
+		layer := o.Layer
+		o.Layer = func(g engine.Generation) sqlstore.Layer { return counting{layer(g), "node3", &asked} }
+	})
 	a, b := g.Peers[0], g.Peers[2]
 	save(t, a, "Zones Zone 1 Name", "branch")
 	g.Equal()
@@ -177,11 +181,16 @@ func TestRefill(t *testing.T) {
 		}
 		return nil
 	})
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	begin := asked.Load()
+	g.Until("it was asked for its vote again and again", func() error {
 		if g.Peers[1].Status().LeaderHere {
 			t.Fatal("the lost peer voted")
 		}
-	}
+		if n := asked.Load() - begin; n < 10 {
+			return fmt.Errorf("%d times", n)
+		}
+		return nil
+	})
 	g.Restart(b) // it remembers that it is lost
 	if !b.Lost() {
 		t.Fatal("after a restart it is not lost")
