@@ -144,8 +144,9 @@ func (g guide) at(entry string) *Peer {
 	return g.peers[i]
 }
 
-// join runs a procedure in which a new system joins with the code of the primary.
-func (g guide) join(on, primary, joiner *Peer, args string) {
+// join runs a procedure in which a new system joins with the code of the primary,
+// when the others have waited for it.
+func (g guide) join(on, primary, joiner *Peer, args string, waited ...func()) {
 	g.t.Helper()
 	g.ready(on, args)
 	id := begin(g.t, on, args)
@@ -156,6 +157,9 @@ func (g guide) join(on, primary, joiner *Peer, args string) {
 		}
 		return ""
 	})
+	for _, wait := range waited {
+		wait()
+	}
 	var code struct{ Code string }
 	primary.Await("gives a code", time.Minute, func() string {
 		reply, err := primary.TryAt(0, "xCommand ClusterInvite")
@@ -212,10 +216,13 @@ func guidedLife(t *testing.T, g guide) {
 	})
 	g.join(a, a, b, "Kind: Add Address: "+b.Address)
 	before := []int{len(a.Log()), len(b.Log())}
-	g.join(b, a, c, "Kind: Add Address: "+c.Address) // from a subordinate
+	g.join(b, a, c, "Kind: Add Address: "+c.Address, func() { // from a subordinate
+		a.AwaitAlarm(20004, true, 20*time.Second)
+		b.AwaitAlarm(20004, true, 20*time.Second)
+	})
 	if !g.kills {
-		expected(t, a, before[0], "add_peer")
-		expected(t, b, before[1], "add_peer")
+		expected(t, a, before[0], a, before[0], "add_peer")
+		expected(t, b, before[1], a, before[0], "add_peer")
 	}
 	refused(t, a, []refusal{
 		{"removing the primary", "xCommand ProcedureStart Kind: Remove Address: " + a.Address, engine.Denied, "Address", "is the configuration primary"},
@@ -312,21 +319,20 @@ func guidedLife(t *testing.T, g guide) {
 }
 
 // expected waits until each alarm of the links that a peer has raised since a
-// place in its log was marked as expected, for the procedure that caused it, and
-// reports when there was none.
-func expected(t *testing.T, p *Peer, after int, procedure string) {
+// place in its log was marked as expected by the primary, for the procedure that
+// caused it, and reports when there was none.
+func expected(t *testing.T, p *Peer, after int, primary *Peer, since int, procedure string) {
 	t.Helper()
-	caused := regexp.MustCompile(`Event="Alarm (Raised|Expected)" Id="(20004|20006|20021)".*`)
-	p.Await("what "+procedure+" causes is marked as expected", 10*time.Second, func() string {
-		raised, marked := map[string]int{}, map[string]int{}
-		for _, m := range caused.FindAllStringSubmatch(p.Log()[after:], -1) {
-			switch {
-			case m[1] == "Raised":
-				raised[m[2]]++
-			case strings.Contains(m[0], `Reason="procedure_`+procedure+`"`):
-				marked[m[2]]++
-			}
+	count := func(log, pattern string) map[string]int {
+		n := map[string]int{}
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(log, -1) {
+			n[m[1]]++
 		}
+		return n
+	}
+	p.Await("what "+procedure+" causes is marked as expected", 10*time.Second, func() string {
+		raised := count(p.Log()[after:], `Event="Alarm Raised" Id="(20004|20006|20021)"`)
+		marked := count(primary.Log()[since:], `Event="Alarm Expected" Id="(\d+)".* Peer="`+regexp.QuoteMeta(p.Address)+`" .*Reason="procedure_`+procedure+`"`)
 		if len(raised) == 0 {
 			return "nothing was raised"
 		}
