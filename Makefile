@@ -66,7 +66,7 @@ walk:       ## the document by hand on two and four real peers, over IPv4 and IP
 campaign: ## faults on real and simulated clusters, 8 minutes (CAMPAIGN= its flags; docs/campaign.md)
 	cd testdata/campaign && $(GO) run . -size pr $(CAMPAIGN)
 
-campaign-night: ## the same at length, 110 minutes
+campaign-night: ## the same at length, 145 minutes
 	cd testdata/campaign && $(GO) run . -size night $(CAMPAIGN)
 
 campaign-cut: ## two minutes of it, which make test runs

@@ -43,7 +43,7 @@ type options struct {
 func main() {
 	var o options
 	flag.StringVar(&o.tiers, "tier", "", "tiers to run, by letter: A,B,C,D,E,F; all of the size when empty")
-	flag.StringVar(&o.size, "size", string(PR), "cut (2 minutes in all), pr (8) or night (110)")
+	flag.StringVar(&o.size, "size", string(PR), "cut (2 minutes in all), pr (8) or night (145)")
 	flag.Uint64Var(&o.seed, "seed", 0, "what all chance comes from; a new one when 0")
 	flag.DurationVar(&o.time, "for", 0, "how long each tier runs, instead of the budget of its size")
 	flag.StringVar(&o.hexad, "hexad", "", "the program to try; built from ../.. when empty")
@@ -102,14 +102,20 @@ func campaign(ctx context.Context, o options) (int, error) {
 	if o.bugs {
 		return findBugs(ctx, o, size, b)
 	}
-	var wg sync.WaitGroup
 	status := make([]int, len(chosen))
-	for _, lane := range lanes(chosen, size) {
+	try := func(t tier, beside bool) {
+		r := &Run{Seed: o.seed, Size: size, For: t.budget(size, o.time), Dir: filepath.Join(o.out, "tier-"+t.letter), Kinds: words(o.kinds), builder: b, Patient: beside}
+		status[slices.IndexFunc(chosen, func(c tier) bool { return c.letter == t.letter })] = r.tier(ctx, t, o.keep)
+	}
+	p := planned(chosen, size)
+	for _, t := range p.alone {
+		try(t, false)
+	}
+	var wg sync.WaitGroup
+	for _, lane := range p.beside {
 		wg.Go(func() {
 			for _, t := range lane {
-				r := &Run{Seed: o.seed, Size: size, For: t.budget(size, o.time), Dir: filepath.Join(o.out, "tier-"+t.letter), Kinds: words(o.kinds), builder: b,
-					Patient: t.patient && len(lane) < len(chosen)}
-				status[slices.IndexFunc(chosen, func(c tier) bool { return c.letter == t.letter })] = r.tier(ctx, t, o.keep)
+				try(t, t.patient)
 			}
 		})
 	}

@@ -34,21 +34,20 @@ type tier struct {
 	run    func(ctx context.Context, r *Run) error
 	// how long it may run, starting and ending its peers included; 0: not in that size.
 	cut, pr, night time.Duration
-	// patient: it needs the processor and judges no real time, so a night runs it
-	// beside the others, on what they leave.
-	patient bool
+	// timed: it judges real time. patient: it needs the processor and judges none.
+	timed, patient bool
 }
 
 // tiers in the order in which they run.
 //
 // Source: reference/faults.md 2.3.
 var tiers = []tier{
-	{"A", "simulation in one process on a fake clock", simulation, 15 * time.Second, 60 * time.Second, 85 * time.Minute, true},
-	{"B", "six real peers on a network, faults back to back", cluster, 50 * time.Second, 4 * time.Minute, 60 * time.Minute, false},
-	{"C", "storage: power cuts, failing, full, slow and damaged disks", storage, 25 * time.Second, 90 * time.Second, 25 * time.Minute, false},
-	{"D", "procedures: ended at each step on each peer", procedures, 15 * time.Second, 60 * time.Second, 15 * time.Minute, false},
-	{"E", "parsers: fuzz targets", fuzz, 10 * time.Second, 36 * time.Second, 20 * time.Minute, true},
-	{"F", "soak: half load, nothing may grow", soak, 0, 0, 5 * time.Minute, false},
+	{"A", "simulation in one process on a fake clock", simulation, 15 * time.Second, 60 * time.Second, 75 * time.Minute, false, true},
+	{"B", "six real peers on a network, faults back to back", cluster, 50 * time.Second, 4 * time.Minute, 60 * time.Minute, true, false},
+	{"C", "storage: power cuts, failing, full, slow and damaged disks", storage, 25 * time.Second, 90 * time.Second, 55 * time.Minute, false, false},
+	{"D", "procedures: ended at each step on each peer", procedures, 15 * time.Second, 60 * time.Second, 20 * time.Minute, false, false},
+	{"E", "parsers: fuzz targets", fuzz, 10 * time.Second, 36 * time.Second, 10 * time.Minute, false, true},
+	{"F", "soak: half load, nothing may grow", soak, 0, 0, 5 * time.Minute, false, false},
 }
 
 func (t tier) budget(s Size, asked time.Duration) time.Duration {
@@ -58,21 +57,37 @@ func (t tier) budget(s Size, asked time.Duration) time.Duration {
 	return map[Size]time.Duration{Cut: t.cut, PR: t.pr, Night: t.night}[s]
 }
 
-// lanes are the tiers as a campaign of size s runs them: those of a lane one
-// after the other, the lanes beside each other.
-func lanes(chosen []tier, s Size) [][]tier {
-	if s != Night {
-		return [][]tier{chosen}
-	}
-	out := make([][]tier, 2)
+// plan is the order of the tiers: alone one after the other, and then the lanes
+// beside each other.
+type plan struct {
+	alone  []tier
+	beside [][]tier
+}
+
+// planned is the order for a campaign of size s. A night gives the whole machine
+// to the tiers that judge real time, and lets the patient ones share what the others leave.
+func planned(chosen []tier, s Size) plan {
+	var p plan
+	var busy, patient []tier
 	for _, t := range chosen {
-		lane := 0
-		if t.patient {
-			lane = 1
+		switch {
+		case s != Night || t.timed:
+			p.alone = append(p.alone, t)
+		case t.patient:
+			patient = append(patient, t)
+		default:
+			busy = append(busy, t)
 		}
-		out[lane] = append(out[lane], t)
 	}
-	return out
+	switch {
+	case len(busy) == 0:
+		p.alone = append(p.alone, patient...)
+	case len(patient) == 0:
+		p.alone = append(p.alone, busy...)
+	default:
+		p.beside = [][]tier{busy, patient}
+	}
+	return p
 }
 
 // tiersNamed are the tiers of the given letters, all of the size without any.
