@@ -60,8 +60,8 @@ vuln:
 	  $(GO) run $(GOVULNCHECK) -db file://$$db ./...; status=$$?; rm -rf $$dir; exit $$status; \
 	else $(GO) run $(GOVULNCHECK) ./...; fi
 
-walk:       ## the document by hand on two and four real peers, over IPv4 and IPv6, about eight minutes (as root)
-	HEXAD_WALK=1 $(GO) test -count 1 -timeout 40m -v -run '^TestWalk$$' ./engine/appliance
+walk:       ## the document by hand on two and four real peers over IPv4 and IPv6, and guided with every peer killed, about ten minutes (as root)
+	HEXAD_WALK=1 $(GO) test -count 1 -timeout 40m -v -run '^(TestWalk|TestGuidedKilled)$$' ./engine/appliance
 
 campaign: ## faults on real and simulated clusters, 8 minutes (CAMPAIGN= its flags; docs/campaign.md)
 	cd testdata/campaign && $(GO) run . -size pr $(CAMPAIGN)

@@ -182,7 +182,7 @@ func TestGuided(t *testing.T) {
 
 // TestGuidedKilled is the same while every peer that carries a procedure out is
 // killed after each third change of its record, and the subject and the primary
-// of each step are killed as it begins. It takes ten minutes: make walk.
+// of each step are killed as it begins. It takes two minutes: make walk.
 func TestGuidedKilled(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(walkAll) == "" {
