@@ -62,7 +62,11 @@ func (c *Cluster) takeClosed(ctx context.Context, path string, g engine.Generati
 		return engine.CopyState{}, fileError("read the Raft log", err)
 	}
 	defer logs.Close()
-	return take(ctx, path, l.write, l.index, logs)
+	state, err := take(ctx, path, l.write, l.index, logs)
+	if err == nil {
+		err = checkDatabase(ctx, path) // the next generation is founded on it
+	}
+	return state, err
 }
 
 // write writes the copy to w.
@@ -178,11 +182,20 @@ func readFile(path string) (reader, func() error, error) {
 	return func(s ...statement) ([]*proto.QueryRows, error) { return l.query(s) }, db.Close, nil
 }
 
+// ExamineCopy is DescribeCopy for a file that may be damaged: its structure is
+// checked as a whole.
+func ExamineCopy(ctx context.Context, path string) (engine.CopyState, error) {
+	if err := checkDatabase(ctx, path); err != nil {
+		return engine.CopyState{}, err
+	}
+	return DescribeCopy(ctx, path)
+}
+
 // DescribeCopy describes a file that Take made, without its place in the log.
 //
 // Errors: Invalid when it holds no database of a cluster.
 func DescribeCopy(ctx context.Context, path string) (engine.CopyState, error) {
-	if err := checkDatabase(ctx, path); err != nil {
+	if err := checkForm(ctx, path); err != nil {
 		return engine.CopyState{}, err
 	}
 	read, end, err := readFile(path)

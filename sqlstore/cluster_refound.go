@@ -49,7 +49,7 @@ func (c *Cluster) Refound(ctx context.Context, g engine.Generation, r Refounding
 		if err := fill(path, r.From); err != nil {
 			return err
 		}
-		state, err := DescribeCopy(ctx, path)
+		state, err := ExamineCopy(ctx, path)
 		if err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func (b backups) make(ctx context.Context, passphrase, dir string) (out command.
 	if err := errors.Join(b.a.store.Backup(ctx, f), f.Close()); err != nil {
 		return out, err
 	}
-	state, err := sqlstore.DescribeCopy(ctx, f.Name())
+	state, err := sqlstore.ExamineCopy(ctx, f.Name())
 	if err != nil {
 		return out, err
 	}
@@ -211,7 +211,7 @@ func (b backups) prepare(ctx context.Context, dir string, file []byte, passphras
 		return plan, engine.Errorf(engine.Invalid, "the backup was made by release %s, this system runs %s", m.Release, b.a.o.Release).
 			With("Backup", "install release "+m.Release+" first, restore, and then upgrade")
 	}
-	state, err := sqlstore.DescribeCopy(ctx, filepath.Join(made, backup.ClusterPart))
+	state, err := sqlstore.ExamineCopy(ctx, filepath.Join(made, backup.ClusterPart))
 	if err != nil {
 		return plan, err
 	}

@@ -62,12 +62,13 @@ func (g generations) take(ctx context.Context) (string, engine.CopyState, error)
 	return path, state, err
 }
 
-func (g generations) Take(ctx context.Context) (engine.CopyState, error) {
+func (g generations) Take(ctx context.Context) (engine.CopyState, map[string]string, error) {
 	path, state, err := g.take(ctx)
 	if err != nil {
-		return state, err
+		return state, nil, err
 	}
-	return state, os.Remove(path)
+	items, err := sqlstore.CopyItems(path)
+	return state, items, errors.Join(err, os.Remove(path))
 }
 
 func (g generations) State(ctx context.Context, revision int64) (engine.CopyState, error) {
@@ -79,14 +80,12 @@ func (g generations) State(ctx context.Context, revision int64) (engine.CopyStat
 
 func (g generations) Founding() *engine.Founding { return g.a.store.Founding() }
 
-// Items are the items with the end of the log carried out, as Take has them.
 func (g generations) Items(ctx context.Context) (map[string]string, error) {
-	path, _, err := g.take(ctx)
-	if err != nil {
-		return nil, err
+	if e := g.a.storeErr.Load(); e != nil {
+		return nil, e
 	}
-	items, err := sqlstore.CopyItems(path)
-	return items, errors.Join(err, os.Remove(path))
+	c, err := g.a.store.Configuration(ctx)
+	return c.Items, err
 }
 
 // secretMask stands for the value of a secret.

@@ -165,7 +165,7 @@ func (s *Service) consider(ctx context.Context, r Refusal) bool {
 	if known {
 		return false
 	}
-	own, empty, err := s.takeOwn(ctx)
+	own, _, empty, err := s.takeOwn(ctx)
 	if err != nil {
 		s.setFenced(r, "this system's own copy cannot be examined: "+messageOf(err))
 		return false
@@ -217,18 +217,18 @@ func (s *Service) followed(ctx context.Context, theirs recovery) {
 // takeOwn is Take for a peer that may have nothing: one that followed a
 // generation whose leader has sent it nothing yet. Its former copies were saved
 // aside then, so that nothing can be lost by following another one.
-func (s *Service) takeOwn(ctx context.Context) (own engine.CopyState, empty bool, err error) {
-	own, err = s.o.Generations.Take(ctx)
+func (s *Service) takeOwn(ctx context.Context) (own engine.CopyState, items map[string]string, empty bool, err error) {
+	own, items, err = s.o.Generations.Take(ctx)
 	if err == nil {
-		return own, false, nil
+		return own, items, false, nil
 	}
 	if _, readable := s.o.Generations.State(ctx, -1); readable == nil {
-		return own, false, err // a full disk is no empty copy
+		return own, nil, false, err // a full disk is no empty copy
 	}
 	if servers := s.o.Group.Servers(); servers.Applied == 0 && servers.State != stateFailed {
-		return engine.CopyState{Generation: s.o.Identity().Generation, Primary: s.Agreed().Primary}, true, nil
+		return engine.CopyState{Generation: s.o.Identity().Generation, Primary: s.Agreed().Primary}, nil, true, nil
 	}
-	return own, false, err
+	return own, nil, false, err
 }
 
 // saveAside keeps the copy before it is replaced, if there is any.

@@ -20,8 +20,8 @@ type unfilled struct {
 	aside    int
 }
 
-func (u *unfilled) Take(context.Context) (engine.CopyState, error) {
-	return engine.CopyState{}, engine.Errorf(engine.Unavailable, "no copy yet")
+func (u *unfilled) Take(context.Context) (engine.CopyState, map[string]string, error) {
+	return engine.CopyState{}, nil, engine.Errorf(engine.Unavailable, "no copy yet")
 }
 
 func (u *unfilled) State(context.Context, int64) (engine.CopyState, error) {

@@ -13,13 +13,14 @@ import (
 // Generations is this peer's copy of cluster.db as a thing that can be put in
 // the place of another one. All of it works alone.
 type Generations interface {
-	// Take describes all that this peer has: what reading shows and the end of its log.
-	Take(ctx context.Context) (engine.CopyState, error)
+	// Take describes all that this peer has: what reading shows and the end of its
+	// log; with its items, secrets sealed as they rest. It costs a copy of the database.
+	Take(ctx context.Context) (engine.CopyState, map[string]string, error)
 	// State is the copy as reading shows it; its History covers what came up to revision.
 	State(ctx context.Context, revision int64) (engine.CopyState, error)
 	// Founding is how the present generation began when it was founded here.
 	Founding() *engine.Founding
-	// Items are the configuration items of the copy, secrets sealed as they rest.
+	// Items are those that reading shows.
 	Items(ctx context.Context) (map[string]string, error)
 	// Compare tells how two copies' items differ, in the order of their paths.
 	Compare(own, other map[string]string) []engine.Difference
@@ -70,7 +71,7 @@ func (s *Service) ForcePlan(ctx context.Context) (engine.ForcePlan, error) {
 	if err := s.cannotCommit(servers); err != nil {
 		return engine.ForcePlan{}, err
 	}
-	copied, err := s.o.Generations.Take(ctx)
+	copied, _, err := s.o.Generations.Take(ctx)
 	if err != nil {
 		return engine.ForcePlan{}, &engine.Error{Code: engine.Unavailable, Err: err, Item: "Primary",
 			Message: "this system has no copy of the configuration to go on with: " + messageOf(err), Remedy: "name another peer, which has one"}

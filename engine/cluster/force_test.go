@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,9 +25,14 @@ type copied struct {
 	followed string
 	aside    int
 	refound  *cluster.Page
+
+	mu      sync.Mutex
+	itemsOf []string // who was asked for its items
 }
 
-func (c *copied) Take(context.Context) (engine.CopyState, error) { return c.own, c.err }
+func (c *copied) Take(context.Context) (engine.CopyState, map[string]string, error) {
+	return c.own, map[string]string{}, c.err
+}
 func (c *copied) State(context.Context, int64) (engine.CopyState, error) {
 	return c.own, c.err
 }
@@ -49,8 +56,37 @@ func (c *copied) Follow(_ context.Context, g engine.Generation) error {
 }
 
 func (c *copied) RoundTrip(r *http.Request) (*http.Response, error) {
+	var in struct{ Items bool }
+	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.Items {
+		c.mu.Lock()
+		c.itemsOf = append(c.itemsOf, r.URL.Host)
+		c.mu.Unlock()
+	}
 	body, err := json.Marshal(map[string]any{"node": "n2", "primary_here": true, "founding": c.founding, "state": c.theirs})
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(string(body))), Request: r}, err
+}
+
+// TestUpdatePlanAsksForOneCopy: what is compared is the primary's copy; the other
+// members are asked whether they are primary, not for all their items.
+func TestUpdatePlanAsksForOneCopy(t *testing.T) {
+	t.Parallel()
+	c := &copied{own: engine.CopyState{Generation: engine.Generation{Number: 1, ID: "g1"}, Revision: 10},
+		theirs: engine.CopyState{Generation: engine.Generation{Number: 2, ID: "g2", Parent: "g1"}, Primary: "n2", Revision: 12}}
+	s := start(t, func(s *system) {
+		clustered(s)
+		s.generations = c
+		s.identity.Generation = c.own.Generation
+	})
+	plan, err := s.UpdatePlan(t.Context())
+	if err != nil || plan.SourceNode != "n2" {
+		t.Fatalf("from %q, %v", plan.SourceNode, err)
+	}
+	if !slices.Equal(c.itemsOf, []string{"n2"}) {
+		t.Errorf("%v were asked for their items", c.itemsOf)
+	}
 }
 
 // TestMayFollow: by itself a peer follows a newer generation only when nothing

@@ -25,19 +25,17 @@ func (s *Service) UpdatePlan(ctx context.Context) (engine.UpdatePlan, error) {
 	if len(s.Running().Peers) == 0 || s.joining() || s.o.Identity().Standalone {
 		return engine.UpdatePlan{}, engine.Errorf(engine.Denied, "this system is not a member of a cluster of several peers: there is no primary to take the configuration from")
 	}
-	own, empty, err := s.takeOwn(ctx)
+	own, items, _, err := s.takeOwn(ctx)
 	if err != nil {
 		return engine.UpdatePlan{}, err
 	}
-	theirs, err := s.source(ctx, own)
+	source, err := s.source(ctx, own)
 	if err != nil {
 		return engine.UpdatePlan{}, err
 	}
-	var items map[string]string
-	if !empty {
-		if items, err = s.o.Generations.Items(ctx); err != nil {
-			return engine.UpdatePlan{}, err
-		}
+	var theirs recovery // again, with its items: those of all members would be copied for nothing
+	if err := s.ask(ctx, source.Node, "/v1/copy", recoveryAsk{Revision: own.Revision, Items: true}, &theirs); err != nil {
+		return engine.UpdatePlan{}, &engine.Error{Code: engine.Unavailable, Message: "the configuration primary stopped answering: " + messageOf(err), Remedy: "repeat this", Err: err}
 	}
 	plan := engine.UpdatePlan{Source: s.addressOf(theirs.Node), SourceNode: theirs.Node, Own: own, Theirs: theirs.State,
 		Policies: own.Policies != theirs.State.Policies, Differences: s.o.Generations.Compare(items, theirs.Items)}
@@ -55,7 +53,7 @@ func (s *Service) UpdatePlan(ctx context.Context) (engine.UpdatePlan, error) {
 func (s *Service) source(ctx context.Context, own engine.CopyState) (recovery, error) {
 	mine := s.o.Identity().Generation
 	var best *recovery
-	for _, a := range s.askAll(ctx, recoveryAsk{Revision: own.Revision, Items: true}) {
+	for _, a := range s.askAll(ctx, recoveryAsk{Revision: own.Revision}) {
 		if a.PrimaryHere && (best == nil || a.State.Generation.Number > best.State.Generation.Number) {
 			best = &a
 		}

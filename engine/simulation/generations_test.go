@@ -27,20 +27,20 @@ func (d *directory) whole() *state {
 	return s
 }
 
-func (g generations) Take(context.Context) (engine.CopyState, error) {
+func (g generations) Take(context.Context) (engine.CopyState, map[string]string, error) {
 	if !g.p.gate() {
-		return engine.CopyState{}, errGone
+		return engine.CopyState{}, nil, errGone
 	}
 	g.p.w.mu.Lock()
 	defer g.p.w.mu.Unlock()
 	d := g.p.replica.dir
 	s := d.whole()
 	if s.agreed.Cluster == "" {
-		return engine.CopyState{}, &engine.Error{Code: engine.Unavailable, Message: "this peer has no copy of the cluster database yet"}
+		return engine.CopyState{}, nil, &engine.Error{Code: engine.Unavailable, Message: "this peer has no copy of the cluster database yet"}
 	}
 	out := s.describe(s.agreed.Revision)
 	out.Index, out.Term, out.Unconfirmed = d.last(), d.termAt(d.last()), int(d.last()-d.applied)
-	return out, nil
+	return out, s.items, nil
 }
 
 // describe is the copy with its history up to a revision.
@@ -77,7 +77,7 @@ func (g generations) Founding() *engine.Founding {
 func (g generations) Items(context.Context) (map[string]string, error) {
 	g.p.w.mu.Lock()
 	defer g.p.w.mu.Unlock()
-	return g.p.replica.dir.whole().items, nil
+	return maps.Clone(g.p.replica.dir.state.items), nil
 }
 
 func (g generations) Compare(own, other map[string]string) []engine.Difference {
