@@ -171,10 +171,25 @@ func ProcedureLines(l engine.Language, p engine.Procedure) []string {
 	return out
 }
 
-// invitation is all that a new peer needs to join: it is shown as one word.
+// invitation is all that a new peer needs to join: it is shown as one word. With
+// the address mapping it finds peers that DNS does not know.
 type invitation struct {
-	Token string            `json:"token"`
-	Page  engine.Clustering `json:"page"`
+	Token   string            `json:"token"`
+	Page    engine.Clustering `json:"page"`
+	Mapping []engine.Mapping  `json:"mapping,omitempty"` // nil when it is off
+}
+
+// mapping are the settings that bring an invitation's mapping into effect.
+func (i invitation) mapping() []engine.Change {
+	if len(i.Mapping) == 0 {
+		return nil
+	}
+	out := []engine.Change{{Path: "ClusterConfiguration AddressMapping Mode", Value: "On"}}
+	for n, m := range i.Mapping {
+		entry := "ClusterConfiguration AddressMapping " + strconv.Itoa(n+1)
+		out = append(out, engine.Change{Path: entry + " FQDN", Value: m.FQDN}, engine.Change{Path: entry + " IPAddress", Value: m.IP})
+	}
+	return out
 }
 
 const invitationMark = "hexad-join-"
@@ -188,7 +203,12 @@ func (t *Table) joinCode() *Entry {
 			if err != nil {
 				return Result{}, err
 			}
-			raw, err := json.Marshal(invitation{token, t.parts.Cluster.View(ctx).Entered})
+			v := t.parts.Cluster.View(ctx)
+			in := invitation{Token: token, Page: v.Entered}
+			if v.MappingMode {
+				in.Mapping = v.Mappings
+			}
+			raw, err := json.Marshal(in)
 			if err != nil {
 				return Result{}, err
 			}
@@ -201,7 +221,7 @@ func (t *Table) joinCode() *Entry {
 
 func (t *Table) join() *Entry {
 	return &Entry{Group: XCommand, Name: "ClusterJoin", Role: Administrator, Writes: true,
-		Args:    []Argument{{Name: "Code", Space: chars(1, 4000), Required: true, Secret: true, Help: engine.Text{EN: "The code that ClusterInvite showed on the primary", JA: "プライマリの ClusterInvite が表示したコード"}}},
+		Args:    []Argument{{Name: "Code", Space: chars(1, 8000), Required: true, Secret: true, Help: engine.Text{EN: "The code that ClusterInvite showed on the primary", JA: "プライマリの ClusterInvite が表示したコード"}}},
 		Help:    engine.Text{EN: "Joins a cluster with a code of its primary: saves the clustering page and restarts. The configuration of this system is replaced", JA: "プライマリのコードでクラスタに参加します。クラスタリングページを保存して再起動します。このシステムの設定は置き換えられます"},
 		Example: `xCommand ClusterJoin Code: "hexad-join-…"`,
 		run: func(ctx context.Context, call Call) (Result, error) {
@@ -217,6 +237,11 @@ func (t *Table) join() *Entry {
 			}
 			if err := t.parts.Trust.UseToken(ctx, call.Actor, in.Token); err != nil {
 				return Result{}, err
+			}
+			if changes := in.mapping(); changes != nil {
+				if _, err := t.parts.Configuration.Set(ctx, call.Actor, 0, changes); err != nil {
+					return Result{}, err
+				}
 			}
 			saved, err := t.savePage(ctx, call, in.Page)
 			if err != nil {
