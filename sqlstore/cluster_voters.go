@@ -51,6 +51,10 @@ func (c *Cluster) Reconcile(ctx context.Context, members []string, primary strin
 	case "demote":
 		err = c.Demote(ctx, node)
 	case "lead":
+		// Near forgives a silence that Raft does not: nothing is written while it waits for the other.
+		if !s.replications.answers(node) {
+			return "", nil
+		}
 		err = c.TransferLeadership(ctx, node)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -67,4 +68,44 @@ func TestLeadershipGoesToVotersOnly(t *testing.T) {
 	if l := g.Leader(); l == nil || l.Node != "node1" {
 		t.Errorf("leader %v, want the primary", l)
 	}
+}
+
+// Leadership is not handed to a primary that does not answer now, though it was
+// there a moment ago: nothing could be written while the leader waits for it.
+func TestLeadershipWaitsForThePrimary(t *testing.T) {
+	t.Parallel()
+	g := sqlstoretest.Start(t, 3)
+	p := g.Leader()
+	members := []string{"node1", "node2", "node3"}
+	lead := func() string {
+		step, err := p.Reconcile(t.Context(), members, "node2", func(string) bool { return true })
+		if err != nil {
+			return err.Error()
+		}
+		return step
+	}
+	g.Board.Isolate("node2")
+	g.Until("the leader knows that node2 is away", func() error {
+		if got := lead(); got != "" {
+			return errors.New(got)
+		}
+		return nil
+	})
+	for i := range 20 {
+		if got := lead(); got != "" {
+			t.Fatalf("it did %q", got)
+		}
+		if err := p.PutMember(t.Context(), sqlstoretest.Member(10+i)); err != nil {
+			t.Fatalf("not written: %v", err)
+		}
+	}
+	g.Board.Heal()
+	g.Until("node2 leads", func() error {
+		if l := g.Leader(); l == p {
+			return errors.New(lead())
+		} else if l == nil || l.Node != "node2" {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }

@@ -18,8 +18,9 @@ import (
 // where they are expected, followers are told of a commit by an entry more, and
 // Raft's own pauses stay.
 type replications struct {
-	mu sync.Mutex
-	of map[raft.ServerID]replication
+	mu     sync.Mutex
+	of     map[raft.ServerID]replication
+	silent map[raft.ServerID]bool // did not answer what was sent last
 }
 
 // replication is that of one follower.
@@ -43,7 +44,7 @@ const mostFailures = 6
 
 // watchReplication notes each replication that r starts from now on.
 func watchReplication(r *raft.Raft) *replications {
-	n := &replications{of: map[raft.ServerID]replication{}}
+	n := &replications{of: map[raft.ServerID]replication{}, silent: map[raft.ServerID]bool{}}
 	r.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
 		if peer, ok := o.Data.(raft.PeerObservation); ok {
 			n.note(peer.Peer.ID, replicationOf(o.Raft, peer.Peer.ID), peer.Removed)
@@ -58,6 +59,7 @@ func (n *replications) note(id raft.ServerID, one replication, removed bool) {
 	defer n.mu.Unlock()
 	if removed || one.trigger == nil {
 		delete(n.of, id)
+		delete(n.silent, id)
 		return
 	}
 	n.of[id] = one
@@ -84,6 +86,20 @@ func (n *replications) nudge(servers []engine.Server, self string) bool {
 		}
 	}
 	return known
+}
+
+// heard notes whether a follower answered.
+func (n *replications) heard(id raft.ServerID, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.silent[id] = err != nil
+}
+
+// answers reports whether a follower is not known to be silent now.
+func (n *replications) answers(node string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.silent[raft.ServerID(node)]
 }
 
 // failed is called in the goroutine of the replication to id in term after an

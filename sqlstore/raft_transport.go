@@ -47,6 +47,7 @@ type mendedTransport struct {
 // of entries, not even an empty one; its pauses are short.
 func (t mendedTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := t.NodeTransport.AppendEntries(id, target, args, resp)
+	t.started.heard(id, err)
 	if err != nil && args.Entries != nil {
 		t.started.failed(id, args.Term)
 	}

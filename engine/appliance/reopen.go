@@ -14,7 +14,7 @@ import (
 
 // reopenEvery is how often a peer whose disk was full or failed while the
 // cluster database was opened tries that again.
-const reopenEvery = time.Second
+const reopenEvery = 300 * time.Millisecond
 
 // reopen opens the cluster database once its disk is well again, until ctx ends.
 // A store that cannot be used for another reason is not touched.

@@ -23,7 +23,17 @@ func processFaults() []kind {
 		{name: "child killed", least: short, most: time.Second, inject: func(s *scene) error {
 			n := s.one()
 			s.aim("%d", n)
-			return s.peer(n).signal(syscall.SIGKILL) // its parent starts another
+			// Its parent starts another, the later the oftener it ended: that pause is no part of the heal.
+			before := s.peer(n).child()
+			s.heal(func() error {
+				return waitFor(s.ctx, 30*time.Second, "another child", func() error {
+					if now := s.peer(n).child(); now == 0 || now == before {
+						return fmt.Errorf("child %d", now)
+					}
+					return nil
+				})
+			})
+			return s.peer(n).signal(syscall.SIGKILL)
 		}},
 		{name: "stopped and started", least: short, most: time.Second, inject: func(s *scene) error {
 			n := s.one()
