@@ -392,11 +392,38 @@ func (r *Runner) Start(ctx context.Context, actor engine.Actor, kind string, arg
 	}
 	note(&p, both("started by %s on %s", "%s が %s で開始", actor.User, p.Via))
 	p.Seq = 1
-	if err := r.own(ctx, p, p.Steps[0].Do == doForce || p.Kind == Resynchronise || p.Kind == Primary); err != nil {
+	alone := p.Steps[0].Do == doForce || p.Kind == Resynchronise || p.Kind == Primary
+	if err := r.sayLast(ctx); err != nil && !alone {
+		return engine.Procedure{}, err
+	}
+	if err := r.own(ctx, p, alone); err != nil {
 		return engine.Procedure{}, err
 	}
 	r.o.Tell(actor, fmt.Sprintf("procedure %s %s started: %s", p.Kind, p.ID, arguments(p.Args)))
 	return p, nil
+}
+
+// sayLast publishes the end of the procedure that this peer carried out last, if
+// cluster.db does not have it yet: there it is open, and another one would be refused.
+//
+// Errors: Unavailable.
+func (r *Runner) sayLast(ctx context.Context) error {
+	r.mu.Lock()
+	last := clone(r.mine)
+	if last == nil || last.State.Open() {
+		r.mu.Unlock()
+		return nil
+	}
+	r.publish = time.Time{}
+	r.mu.Unlock()
+	r.say(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mine != nil && r.mine.ID == last.ID {
+		return engine.Errorf(engine.Unavailable, "procedure %s (%s) has ended here, which the cluster database does not know yet", last.ID, last.Kind).
+			With("Kind", "repeat this in some seconds; if that does not help, see whether the cluster database takes writes")
+	}
+	return nil
 }
 
 // own makes p this peer's. Where the group may be unable to commit, that is

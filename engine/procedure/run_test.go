@@ -312,6 +312,43 @@ func TestAlone(t *testing.T) {
 	})
 }
 
+// TestEndNotKnownYet: a procedure whose end could not be recorded is in the way of
+// the next one until it is, and says so; then the next one begins at once.
+func TestEndNotKnownYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := village(3)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		r := v.runner("n1")
+		go func() { _ = r.Run(ctx) }()
+		id := begin(t, r, procedure.Restart, nil).ID
+		for {
+			time.Sleep(100 * time.Millisecond)
+			p, err := r.Show(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v.mu.Lock()
+			v.deaf = v.deaf || p.Step > 0
+			v.mu.Unlock()
+			if p.State == engine.ProcedureDone {
+				break
+			}
+		}
+		if q := v.rows[id]; !q.State.Open() {
+			t.Fatalf("the end is known: %s", q.State)
+		}
+		if _, err := r.Start(t.Context(), engine.Actor{User: "admin"}, procedure.Restart, nil); engine.CodeOf(err) != engine.Unavailable || !strings.Contains(err.Error(), "does not know yet") {
+			t.Errorf("another one: %v", err)
+		}
+		v.mu.Lock()
+		v.deaf = false
+		v.mu.Unlock()
+		begin(t, r, procedure.Restart, nil)
+	})
+}
+
 // TestRefusedPlans: a procedure in a wrong situation is not begun, and says what to do first.
 func TestRefusedPlans(t *testing.T) {
 	t.Parallel()
