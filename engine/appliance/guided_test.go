@@ -130,7 +130,7 @@ func (g guide) end(p *Peer, id string) {
 		return
 	}
 	seen := -1
-	p.Await("procedure "+id+" is done", 8*time.Minute, func() string {
+	p.Await("procedure "+id+" is done", 4*time.Minute, func() string {
 		now, err := shown(p, id)
 		if err != nil {
 			return err.Error()
@@ -286,9 +286,12 @@ func guidedLife(t *testing.T, g guide) {
 
 	g.run(a, "Kind: Mapping")
 	for _, p := range peers {
-		if v := p.View(); !v.MappingMode || len(v.Mappings) != 3 {
-			t.Errorf("%s: mappings %+v", p.Name, v.Mappings)
-		}
+		p.Await("has the mapping", 10*time.Second, func() string { // it may have been killed a moment ago
+			if v := p.View(); !v.MappingMode || len(v.Mappings) != 3 {
+				return fmt.Sprintf("mappings %+v", v.Mappings)
+			}
+			return ""
+		})
 	}
 	g.run(c, "Kind: Names")
 	for _, p := range peers {
