@@ -251,6 +251,22 @@ func TestHalts(t *testing.T) {
 	})
 }
 
+// await looks at a procedure until ok, for ten minutes of the bubble's clock at most.
+func await(t *testing.T, r *procedure.Runner, id string, ok func(engine.Procedure) bool) engine.Procedure {
+	t.Helper()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(10 * time.Minute); ; <-tick.C {
+		p, err := r.Show(t.Context(), id)
+		if err == nil && ok(p) {
+			return p
+		}
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s at step %d, %s %v", p.State, p.Step+1, p.Waiting.EN, err)
+		}
+	}
+}
+
 // TestLeavesWithoutAnAnswer: a peer that ends in the middle of its order to
 // reset itself has left, when it said before that the reset was armed.
 func TestLeavesWithoutAnAnswer(t *testing.T) {
@@ -270,15 +286,11 @@ func TestLeavesWithoutAnAnswer(t *testing.T) {
 				return engine.Errorf(engine.Unavailable, "the connection was closed")
 			}
 			id := begin(t, r, procedure.Remove, map[string]string{"Address": "192.0.2.2"}).ID
-			time.Sleep(10 * time.Minute)
 			want := engine.ProcedureHalted // it may be anything: an administrator looks
 			if armed {
 				want = engine.ProcedureDone
 			}
-			p, err := r.Show(t.Context(), id)
-			if err != nil || p.State != want {
-				t.Errorf("armed %v: %s at step %d, %s %v", armed, p.State, p.Step+1, p.Waiting.EN, err)
-			}
+			p := await(t, r, id, func(p engine.Procedure) bool { return p.State == want })
 			if says := "Kind: RemoveLost Address: 192.0.2.2"; strings.Contains(p.Problem.EN, says) == armed {
 				t.Errorf("armed %v: the problem is %q", armed, p.Problem.EN)
 			}
@@ -323,19 +335,12 @@ func TestEndNotKnownYet(t *testing.T) {
 		r := v.runner("n1")
 		go func() { _ = r.Run(ctx) }()
 		id := begin(t, r, procedure.Restart, nil).ID
-		for {
-			time.Sleep(100 * time.Millisecond)
-			p, err := r.Show(t.Context(), id)
-			if err != nil {
-				t.Fatal(err)
-			}
+		await(t, r, id, func(p engine.Procedure) bool {
 			v.mu.Lock()
+			defer v.mu.Unlock()
 			v.deaf = v.deaf || p.Step > 0
-			v.mu.Unlock()
-			if p.State == engine.ProcedureDone {
-				break
-			}
-		}
+			return p.State == engine.ProcedureDone
+		})
 		if q := v.rows[id]; !q.State.Open() {
 			t.Fatalf("the end is known: %s", q.State)
 		}
