@@ -55,13 +55,15 @@ func VotersFor(members []string, primary string, reachable func(node string) boo
 // GroupPlan is what the next step of a Raft group is decided by, on its leader.
 //
 // Self is the leader, Servers the group's present list, Near the members that
-// are counted on, the leader among them; Behind reports a follower that is
-// known to be too far behind to vote.
+// are counted on, the leader among them: one that restarts is, one that is
+// about to leave is not. Answers reports a follower that can be reached at this
+// moment, Behind one that is known to be too far behind to vote.
 type GroupPlan struct {
 	Self, Primary string
 	Members       []string
 	Servers       []Server
 	Near          map[string]bool
+	Answers       func(node string) bool
 	Behind        func(node string) bool
 }
 
@@ -105,7 +107,7 @@ func (p GroupPlan) Next() (verb, node string) {
 		}
 	}
 	for _, s := range p.Servers {
-		if s.Voter && !p.Near[s.Node] && p.surplus(want, s.Node) {
+		if s.Voter && !p.Near[s.Node] && p.surplus(want, s.Node) && p.decides(s.Node) {
 			return "demote", s.Node
 		}
 	}
@@ -114,16 +116,17 @@ func (p GroupPlan) Next() (verb, node string) {
 			return "promote", n
 		}
 	}
-	if p.Self != p.Primary && p.votes(p.Primary) && p.Near[p.Primary] && !p.Behind(p.Primary) {
+	// Near forgives a silence that Raft does not: nothing is written while it waits for the other.
+	if p.Self != p.Primary && p.votes(p.Primary) && p.Near[p.Primary] && p.Answers(p.Primary) && !p.Behind(p.Primary) {
 		return "lead", p.Primary
 	}
 	for _, s := range p.Servers {
-		if s.Voter && p.surplus(want, s.Node) && p.replaced(want) {
+		if s.Voter && p.surplus(want, s.Node) && p.replaced(want) && p.decides(s.Node) {
 			return "demote", s.Node
 		}
 	}
 	for _, s := range p.Servers {
-		if s.Node != p.Self && !slices.Contains(p.Members, s.Node) {
+		if s.Node != p.Self && !slices.Contains(p.Members, s.Node) && (!s.Voter || p.decides(s.Node)) {
 			return "remove", s.Node
 		}
 	}
@@ -134,6 +137,20 @@ func (p GroupPlan) Next() (verb, node string) {
 // before it stops voting.
 func (p GroupPlan) surplus(want []string, node string) bool {
 	return node != p.Self && !slices.Contains(want, node)
+}
+
+// decides reports whether the voters that are left without node can agree at
+// this moment: they confirm that it has no vote any more. Where they cannot, a
+// silent one has to lose its vote before one that answers.
+func (p GroupPlan) decides(node string) bool {
+	left, here := 0, 0
+	for _, s := range p.Servers {
+		if s.Voter && s.Node != node {
+			left++
+			here += btoi(s.Node == p.Self || p.Answers(s.Node))
+		}
+	}
+	return here > left/2
 }
 
 // replaced reports whether every reachable wanted voter votes: until then a

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -86,4 +87,44 @@ func TestVotersForHolds(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestGroupPlanKeepsAMajority: of a group of which one voter is dead and another
+// is not to be counted on any more, the dead vote goes first, and no step leaves
+// voters that could not confirm it.
+func TestGroupPlanKeepsAMajority(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, voters, near, answers string
+		want                        string
+	}{
+		{"the dead one first, though its silence is short", "abc", "ab", "ac", "[demote b demote c]"},
+		{"whatever the order is", "abc", "ac", "ab", "[demote c demote b]"},
+		{"the dead one first", "abc", "a", "ac", "[demote b demote c]"},
+		{"nothing is confirmed by one of three", "abc", "a", "a", "[]"},
+		{"of two the leader can alone, while it leads", "ab", "a", "a", "[demote b]"},
+		{"all are there", "abc", "ab", "abc", "[demote c demote b]"},
+	} {
+		plan := engine.GroupPlan{Self: "a", Primary: "a", Near: map[string]bool{}, Behind: func(string) bool { return false }}
+		for _, n := range tt.voters {
+			plan.Members = append(plan.Members, string(n))
+			plan.Servers = append(plan.Servers, engine.Server{Node: string(n), Voter: true})
+		}
+		for _, n := range tt.near {
+			plan.Near[string(n)] = true
+		}
+		plan.Answers = func(n string) bool { return strings.Contains(tt.answers, n) }
+		got := []string{}
+		for range 5 {
+			verb, node := plan.Next()
+			if verb == "" {
+				break
+			}
+			got = append(got, verb+" "+node)
+			plan.Servers[slices.IndexFunc(plan.Servers, func(s engine.Server) bool { return s.Node == node })].Voter = verb == "promote"
+		}
+		if fmt.Sprint(got) != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		}
+	}
 }

@@ -37,7 +37,7 @@ func (c *Cluster) Reconcile(ctx context.Context, members []string, primary strin
 	for _, m := range members {
 		near[m] = near[m] || reachable(m)
 	}
-	plan := engine.GroupPlan{Self: c.o.Node, Primary: primary, Members: members, Servers: servers, Near: near, Behind: c.behind(s)}
+	plan := engine.GroupPlan{Self: c.o.Node, Primary: primary, Members: members, Servers: servers, Near: near, Answers: s.replications.answers, Behind: c.behind(s)}
 	verb, node := plan.Next()
 	switch verb {
 	case "":
@@ -51,10 +51,6 @@ func (c *Cluster) Reconcile(ctx context.Context, members []string, primary strin
 	case "demote":
 		err = c.Demote(ctx, node)
 	case "lead":
-		// Near forgives a silence that Raft does not: nothing is written while it waits for the other.
-		if !s.replications.answers(node) {
-			return "", nil
-		}
 		err = c.TransferLeadership(ctx, node)
 	}
 	if err != nil {

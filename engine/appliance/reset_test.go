@@ -260,3 +260,44 @@ func (r *reset) joinAgain() {
 		r.t.Errorf("it joined %+v", got)
 	}
 }
+
+// voters is how many peers vote, as a peer sees it.
+func voters(p *appliancetest.Peer) (n int) {
+	for _, e := range p.View().Peers {
+		if e.Voter {
+			n++
+		}
+	}
+	return n
+}
+
+// TestResetGivesItsVoteBack: where one of three is down and another resets
+// itself, the primary can save afterwards, as it could with both of them down.
+func TestResetGivesItsVoteBack(t *testing.T) {
+	t.Parallel()
+	peers := appliancetest.Cluster(t, 145, 3)
+	a, b, c := peers[0], peers[1], peers[2]
+	a.Await("all three vote", 20*time.Second, func() string {
+		if n := voters(a); n != 3 {
+			return fmt.Sprintf("%d voters", n)
+		}
+		return ""
+	})
+	b.Kill()
+	c.Exec("%s", addresses())
+	c.Restart()
+	if v := c.View(); len(v.Running.Peers) != 0 {
+		t.Fatalf("not reset: %+v", v.Running)
+	}
+	a.Await("saves", 20*time.Second, func() string {
+		_, err := a.TryAt(0, "xConfiguration SystemUnit Name: alone")
+		return why(err)
+	})
+	a.Exec("%s", addresses(a.Address))
+	a.Await("is alone", 20*time.Second, func() string {
+		if v := a.View(); len(v.Peers) != 1 || !v.Writable || voters(a) != 1 {
+			return fmt.Sprintf("%d peers, writable %v, %d voters", len(v.Peers), v.Writable, voters(a))
+		}
+		return ""
+	})
+}

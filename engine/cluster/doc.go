@@ -11,6 +11,7 @@
 //	contact.go     the loops that keep contact on both ports
 //	server.go      what this peer answers on the peer link
 //	join.go        joining a cluster, and admitting a joiner
+//	vote.go        who has no vote for now, and giving one back
 //	group.go       voters and leadership following the nominated primary
 //	rules.go       facts to the rules, findings back
 //	gate.go        whether a step of a procedure may begin

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"hexad/engine"
 	"hexad/engine/fail"
@@ -129,8 +128,7 @@ func (s *Service) ForceConfigUpdate(ctx context.Context, actor engine.Actor, see
 		err = fail.Point("force.aside")
 	}
 	if err == nil && plan.Theirs.Generation.ID == s.o.Identity().Generation.ID {
-		err = s.ask(ctx, plan.SourceNode, "/v1/hold", struct{ Generation string }{plan.Theirs.Generation.ID}, &struct{}{})
-		if err == nil {
+		if err = s.giveVote(ctx, plan.SourceNode); err == nil {
 			err = fail.Point("force.held")
 		}
 	}
@@ -145,47 +143,4 @@ func (s *Service) ForceConfigUpdate(ctx context.Context, actor engine.Actor, see
 	s.begun(ProcedureForce, StepForce, s.Facts().Address)
 	s.followed(ctx, recovery{Node: plan.SourceNode, State: plan.Theirs})
 	return saved, nil
-}
-
-// heldTime is how long a member that empties its copy has no vote: a voter
-// that forgot its log could help to elect a leader without what it once confirmed.
-const heldTime = time.Minute
-
-// hold takes the vote from a member that is about to empty its copy of this
-// generation. It answers when the vote is gone.
-func (s *Service) hold(ctx context.Context, node, generation string) error {
-	servers := s.o.Group.Servers()
-	switch {
-	case generation != s.o.Identity().Generation.ID || s.Agreed().Primary != s.o.Node:
-		return engine.Errorf(engine.Conflict, "this system is not the primary of that generation")
-	case !servers.LeaderHere:
-		return engine.Errorf(engine.Unavailable, "the configuration primary does not lead the cluster database now").With("", "repeat this in some seconds")
-	}
-	s.mu.Lock()
-	s.voteless[node] = time.Now().Add(heldTime)
-	s.mu.Unlock()
-	ctx, stop := context.WithTimeout(ctx, recoveryTime-time.Second)
-	defer stop()
-	tick := time.NewTicker(groupSoon)
-	defer tick.Stop()
-	for slices.Contains(s.o.Group.Servers().Voters, node) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return engine.Errorf(engine.Unavailable, "the vote of that peer could not be taken: too few voters answer")
-		}
-	}
-	return nil
-}
-
-// isHeld reports whether a member has no vote for now.
-func (s *Service) isHeld(node string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until, held := s.voteless[node]
-	if held && time.Now().After(until) {
-		delete(s.voteless, node)
-		return false
-	}
-	return held
 }

@@ -53,9 +53,10 @@ func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[str
 }
 
 // counted tells the reconciler whether to count on a server: a voter until it
-// was silent for long, any other only while it answers.
+// was silent for long, any other only while it answers, and none that is about
+// to forget what it confirmed.
 func (s *Service) counted(node string, servers Servers, silent map[string]time.Time) bool {
-	if s.isHeld(node) {
+	if s.isHeld(node) || s.leaves(node) {
 		return false
 	}
 	if s.reachable(node) {

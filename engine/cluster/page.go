@@ -461,6 +461,9 @@ func (s *Service) RestartFor(ctx context.Context, actor engine.Actor, procedure 
 	}
 	s.begun(procedure, StepRestart, s.Facts().Address)
 	s.announce(ctx)
+	if procedure == ProcedureReset {
+		s.leaveGroup(ctx)
+	}
 	s.o.Restart(actor)
 	engine.Staged(ctx, "restart", "begun", "%s", strings.Join(s.restartReasons(), "; "))
 	return nil

@@ -280,8 +280,13 @@ func (s store) Reconcile(ctx context.Context, members []string, primary string, 
 	}
 	s.p.w.mu.Lock()
 	list := slices.Clone(s.p.replica.dir.servers)
+	answers := map[string]bool{}
+	for _, server := range list {
+		answers[server.Node] = s.p.w.talk(s.p.replica, s.p.w.replicaOf(server.Node))
+	}
 	s.p.w.mu.Unlock()
-	plan := engine.GroupPlan{Self: s.p.node, Primary: primary, Members: members, Servers: list, Near: near, Behind: func(string) bool { return false }}
+	plan := engine.GroupPlan{Self: s.p.node, Primary: primary, Members: members, Servers: list, Near: near,
+		Answers: func(node string) bool { return answers[node] }, Behind: func(string) bool { return false }}
 	verb, node := plan.Next()
 	if verb == "" {
 		return "", nil
