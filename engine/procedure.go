@@ -7,6 +7,7 @@ type ProcedureState string
 
 // The states. Running and halted procedures are open: one at a time in a cluster.
 const (
+	ProcedurePlanned ProcedureState = "Planned" // shown only; it has no id
 	ProcedureRunning ProcedureState = "Running"
 	ProcedureHalted  ProcedureState = "Halted" // something is in the way; it waits to be resumed or aborted
 	ProcedureDone    ProcedureState = "Done"

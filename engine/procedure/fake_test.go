@@ -22,7 +22,8 @@ type town struct {
 	primary string
 	mode    engine.TLSMode
 	rows    map[string]engine.Procedure
-	deaf    bool // cluster.db cannot be written
+	deaf    bool               // cluster.db cannot be written
+	stale   []engine.Procedure // what the copies show while they do not follow, nil while they do
 	orders  []string
 	refuse  func(node string, o engine.Order) error
 	gate    func(kind, step, peer string) error
@@ -209,6 +210,9 @@ func (s seat) DigestList(context.Context, bool) ([]engine.DigestComparison, erro
 func (s seat) Procedures(context.Context) ([]engine.Procedure, error) {
 	s.v.mu.Lock()
 	defer s.v.mu.Unlock()
+	if s.v.stale != nil {
+		return slices.Clone(s.v.stale), nil
+	}
 	var out []engine.Procedure
 	for _, p := range s.v.rows {
 		out = append(out, p)

@@ -32,6 +32,7 @@ type Runner struct {
 	mu      sync.Mutex
 	mine    *engine.Procedure // the one that this peer carries out
 	unsaid  bool              // cluster.db has not its newest state
+	ended   *engine.Procedure // the last one that does not go on here; this peer's copy may show it as running for a moment
 	wake    chan struct{}
 	acted   time.Time // when the present step was last asked for; this process only
 	told    time.Time // when the rules were last told of it
@@ -95,6 +96,7 @@ func (r *Runner) adopt(ctx context.Context) {
 	defer r.mu.Unlock()
 	for _, p := range list {
 		switch {
+		case r.ended != nil && p.ID == r.ended.ID && p.Seq < r.ended.Seq:
 		case r.mine != nil && p.ID == r.mine.ID && (p.Seq > r.mine.Seq || p.Seq == r.mine.Seq && p.Owner != r.o.Node):
 			r.mine, r.unsaid = nil, false
 			if p.Owner == r.o.Node && p.State == engine.ProcedureRunning {
@@ -279,10 +281,16 @@ func (r *Runner) end(ctx context.Context, p *engine.Procedure) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.unsaid {
-		r.mine = nil
-		r.keepLocked(ctx)
+	if !r.unsaid && r.mine != nil {
+		r.endLocked(ctx)
 	}
+}
+
+// endLocked lets go of a procedure that does not go on here by itself, when
+// cluster.db has it.
+func (r *Runner) endLocked(ctx context.Context) {
+	r.ended, r.mine = r.mine, nil
+	r.keepLocked(ctx)
 }
 
 // store makes p the newest state: in local.db always, in cluster.db as soon as
@@ -327,8 +335,7 @@ func (r *Runner) say(ctx context.Context) bool {
 	case err == nil:
 		r.unsaid = false
 		if p.State != engine.ProcedureRunning {
-			r.mine = nil
-			r.keepLocked(ctx)
+			r.endLocked(ctx)
 		}
 	case engine.CodeOf(err) == engine.Conflict:
 		return false // it goes on elsewhere, or is there already: adopt finds out
@@ -367,9 +374,7 @@ func (r *Runner) Plan(ctx context.Context, actor engine.Actor, kind string, args
 	if err != nil {
 		return engine.Procedure{}, err
 	}
-	now := time.Now().UTC()
-	return engine.Procedure{ID: strings.ToLower(rand.Text()[:10]), Kind: kind, Args: given, State: engine.ProcedureRunning, Owner: r.o.Node, Via: s.view.Address,
-		Actor: actor, Started: now, Updated: now, Steps: steps}, nil
+	return engine.Procedure{Kind: kind, Args: given, State: engine.ProcedurePlanned, Owner: r.o.Node, Via: s.view.Address, Actor: actor, Steps: steps}, nil
 }
 
 // Start plans a procedure and lets this peer carry it out.
@@ -390,6 +395,8 @@ func (r *Runner) Start(ctx context.Context, actor engine.Actor, kind string, arg
 	if err != nil {
 		return p, err
 	}
+	p.ID, p.State, p.Started = strings.ToLower(rand.Text()[:10]), engine.ProcedureRunning, time.Now().UTC()
+	p.Updated = p.Started
 	note(&p, both("started by %s on %s", "%s が %s で開始", actor.User, p.Via))
 	p.Seq = 1
 	alone := p.Steps[0].Do == doForce || p.Kind == Resynchronise || p.Kind == Primary
@@ -496,11 +503,12 @@ func (r *Runner) Abort(ctx context.Context, actor engine.Actor, id string) (engi
 		if err != nil && codeOf(err) == engine.Conflict {
 			return p, err
 		}
-		r.mine, r.unsaid = nil, false
-		if err != nil { // said as soon as cluster.db can be written
-			r.mine, r.unsaid = clone(&p), true
+		r.mine, r.unsaid = clone(&p), err != nil
+		if r.unsaid { // said as soon as cluster.db can be written
+			r.keepLocked(ctx)
+		} else {
+			r.endLocked(ctx)
 		}
-		r.keepLocked(ctx)
 		err = nil
 	}
 	if err == nil {
@@ -542,17 +550,22 @@ func (r *Runner) Show(ctx context.Context, id string) (engine.Procedure, error) 
 func (r *Runner) List(ctx context.Context) ([]engine.Procedure, error) {
 	list, err := r.o.Records.Procedures(ctx)
 	r.mu.Lock()
-	mine := clone(r.mine)
+	mine, ended := clone(r.mine), clone(r.ended)
 	r.mu.Unlock()
-	if mine == nil {
+	if mine == nil && err != nil {
 		return list, err
 	}
-	i := slices.IndexFunc(list, func(p engine.Procedure) bool { return p.ID == mine.ID })
-	switch {
-	case i < 0:
-		list = append([]engine.Procedure{*mine}, list...)
-	case list[i].Seq < mine.Seq:
-		list[i] = *mine
+	for _, own := range []*engine.Procedure{ended, mine} {
+		if own == nil {
+			continue
+		}
+		i := slices.IndexFunc(list, func(p engine.Procedure) bool { return p.ID == own.ID })
+		switch {
+		case i < 0:
+			list = append([]engine.Procedure{*own}, list...)
+		case list[i].Seq < own.Seq:
+			list[i] = *own
+		}
 	}
 	return list, nil
 }

@@ -354,6 +354,55 @@ func TestEndNotKnownYet(t *testing.T) {
 	})
 }
 
+// TestEndNotShownYet: where this peer's copy does not show yet that the last one
+// has ended, it is over all the same: another one begins, and it is not carried
+// out once more.
+func TestEndNotShownYet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := village(3)
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		r := v.runner("n1")
+		go func() { _ = r.Run(ctx) }()
+		id := begin(t, r, procedure.Restart, nil).ID
+		await(t, r, id, func(p engine.Procedure) bool {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			if v.stale == nil && p.Step > 0 {
+				v.stale = []engine.Procedure{v.rows[id]}
+			}
+			return p.State == engine.ProcedureDone
+		})
+		r.Changed()
+		synctest.Wait()
+		if p, err := r.Show(t.Context(), ""); err != nil || p.ID != id || p.State != engine.ProcedureDone {
+			t.Errorf("shown: %s %s, %v", p.ID, p.State, err)
+		}
+		orders := len(v.orders)
+		time.Sleep(time.Minute)
+		if len(v.orders) > orders {
+			t.Errorf("carried out again: %v", v.orders[orders:])
+		}
+		begin(t, r, procedure.Restart, nil)
+	})
+}
+
+// TestPlanOnly: a plan says what would be done; it is no procedure that one could ask for.
+func TestPlanOnly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := village(3).runner("n1")
+		p, err := r.Plan(t.Context(), engine.Actor{User: "admin"}, procedure.Restart, nil)
+		if err != nil || p.ID != "" || p.State != engine.ProcedurePlanned || p.State.Open() || len(p.Steps) == 0 {
+			t.Errorf("%+v, %v", p, err)
+		}
+		if list, err := r.List(t.Context()); err != nil || len(list) != 0 {
+			t.Errorf("listed: %v, %v", list, err)
+		}
+	})
+}
+
 // TestRefusedPlans: a procedure in a wrong situation is not begun, and says what to do first.
 func TestRefusedPlans(t *testing.T) {
 	t.Parallel()

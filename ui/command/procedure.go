@@ -146,7 +146,11 @@ func (t *Table) procedureList() *Entry {
 
 // ProcedureLines shows a procedure: its steps with a mark, and its transcript.
 func ProcedureLines(l engine.Language, p engine.Procedure) []string {
-	out := results(Tree("Procedure", text("Id", p.ID), word("Kind", p.Kind), word("State", string(p.State)), text("Peer", p.Via), text("User", p.Actor.User), moment("Started", p.Started)))
+	tree := Tree("Procedure")
+	if p.State != engine.ProcedurePlanned {
+		tree.add(text("Id", p.ID), moment("Started", p.Started))
+	}
+	out := results(tree.add(word("Kind", p.Kind), word("State", string(p.State)), text("Peer", p.Via), text("User", p.Actor.User)))
 	for i, st := range p.Steps {
 		mark := " "
 		switch {
