@@ -12,21 +12,16 @@ import (
 	"hexad/engine"
 )
 
-// gate keeps Raft from the network until the group has taken the vote of this
-// peer: one that has lost its log could vote against what it once confirmed.
+// gate keeps Raft from the network: until its store is open and, where that has
+// lost its log, until the group has taken the vote of this peer. It could vote
+// against what it once confirmed.
 type gate struct {
 	Layer
 	open chan struct{}
 	once sync.Once
 }
 
-func newGate(l Layer, open bool) *gate {
-	g := &gate{Layer: l, open: make(chan struct{})}
-	if open {
-		g.lift()
-	}
-	return g
-}
+func newGate(l Layer) *gate { return &gate{Layer: l, open: make(chan struct{})} }
 
 func (g *gate) lift() { g.once.Do(func() { close(g.open) }) }
 

@@ -32,16 +32,28 @@ const (
 	snapshotEntries  = 8192    // since the last one, when nothing has changed for a while
 	snapshotWAL      = 4 << 20 // bytes
 	snapshotTrailing = 10240
-	snapshotHurry    = 8 // times either, and it is taken although there is no quiet
+	snapshotHurry    = 4 // times either, and it is taken although there is no quiet
 	neverSnapshot    = 1 << 60
 	snapshotDir      = "rsnapshots" // rqlite's, in the directory of a store
 	sealFile         = "snapshot.sum"
 )
 
 // snapshotDue reports whether the log or the write-ahead log is times as long
-// as calls for a snapshot.
+// as calls for a snapshot: a start, and a peer that is new, carries out again
+// what came after the last one. Without quiet a large database is not copied for little.
 func (s *raftStore) snapshotDue(times int64) bool {
-	if info, err := os.Stat(filepath.Join(s.dir, databaseFile+"-wal")); err == nil && info.Size() >= times*snapshotWAL {
+	size := func(suffix string) int64 {
+		info, err := os.Stat(filepath.Join(s.dir, databaseFile+suffix))
+		if err != nil {
+			return 0 // it is being replaced
+		}
+		return info.Size()
+	}
+	limit := times * snapshotWAL
+	if times > 1 {
+		limit = max(limit, 2*size(""))
+	}
+	if size("-wal") >= limit {
 		return true
 	}
 	return int64(s.raft.LastIndex()-s.snapshotted) >= times*snapshotEntries
@@ -335,4 +347,4 @@ func termAt(dir string, note copyNote) (term uint64, err error) {
 }
 
 // hurryEvery is how often a store that does not become quiet is looked at.
-const hurryEvery = 5 * time.Second
+const hurryEvery = time.Second

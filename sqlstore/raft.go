@@ -97,8 +97,7 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 	if err != nil {
 		return nil, err
 	}
-	record, _ := readRecord(dir) // openExisting has looked at it
-	gate := newGate(o.Layer(generation), record.State != lost)
+	gate := newGate(o.Layer(generation))
 	s := &raftStore{dir: dir, generation: generation, layer: gate, gate: gate, logs: logs,
 		closing: make(chan struct{}), dirty: make(chan struct{}, 1), news: make(chan struct{}, 1), onBroken: o.OnBroken}
 	written.Store(filepath.Join(dir, databaseFile), s)
@@ -110,6 +109,9 @@ func openRaft(ctx context.Context, o ClusterOptions, dir string, generation engi
 	if err != nil {
 		s.abandon()
 		return nil, err
+	}
+	if record, _ := readRecord(dir); record.State != lost { // openExisting has looked at it
+		gate.lift()
 	}
 	return s, nil
 }

@@ -17,25 +17,18 @@ import (
 // nobody takes it, and who sends the next entry waits for that for ever: this
 // follower gets heartbeats and never again an entry, until another peer leads.
 //
-// The transport is changed in Raft's own goroutine when this peer first stands
-// for election, before anything else uses it to send. If Raft's field is
-// not where it is expected, nothing is changed.
+// Call it while the gate is closed and nobody stands for election yet: then nothing
+// reads the field, and Raft's goroutine has seen the change when this returns. If
+// the field is not where it is expected, nothing is changed.
 func mendTransport(r *raft.Raft, started *replications) {
-	mended := false
-	r.RegisterObserver(raft.NewObserver(nil, false, func(o *raft.Observation) bool {
-		if _, own := o.Data.(raft.RaftState); !own || mended {
-			return false
-		}
-		mended = true
-		field := fieldOf[raft.Transport](reflect.ValueOf(o.Raft).Elem(), "trans")
-		if field == nil {
-			return false
-		}
-		if t, ok := (*field).(*store.NodeTransport); ok {
-			*field = mendedTransport{t, started}
-		}
-		return false
-	}))
+	field := fieldOf[raft.Transport](reflect.ValueOf(r).Elem(), "trans")
+	if field == nil {
+		return
+	}
+	if t, ok := (*field).(*store.NodeTransport); ok {
+		*field = mendedTransport{t, started}
+		_ = r.VerifyLeader().Error() // an exchange with Raft's goroutine: what it says is beside the point
+	}
 }
 
 type mendedTransport struct {

@@ -40,6 +40,27 @@ type resident struct {
 	kept          *engine.Procedure
 }
 
+// row is what cluster.db has of a procedure.
+func (v *town) row(id string) engine.Procedure {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.rows[id]
+}
+
+// ordered are the orders that were given so far.
+func (v *town) ordered() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.orders)
+}
+
+// change changes what the runners look at.
+func (v *town) change(do func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	do()
+}
+
 // village is a cluster of so many peers at rest; 0 for a system alone.
 func village(n int) *town {
 	v := &town{peers: map[string]*resident{}, primary: "n1", mode: engine.Permissive, rows: map[string]engine.Procedure{}}

@@ -130,11 +130,11 @@ func carried(t *testing.T, kind string, args map[string]string, on string, peers
 				r, _, end = run()
 			}
 			if p.State == engine.ProcedureDone {
-				out = course{v.pages(), slices.Clone(v.orders), int(p.Seq)}
+				out = course{v.pages(), v.ordered(), int(p.Seq)}
 				break
 			}
 			if p.State != engine.ProcedureRunning || time.Now().After(limit) {
-				t.Errorf("ended after change %d: %s at step %d of %d: %s %s; orders %v\n%s", at, p.State, p.Step+1, len(p.Steps), p.Waiting.EN, p.Problem.EN, v.orders, v.pages())
+				t.Errorf("ended after change %d: %s at step %d of %d: %s %s; orders %v\n%s", at, p.State, p.Step+1, len(p.Steps), p.Waiting.EN, p.Problem.EN, v.ordered(), v.pages())
 				break
 			}
 		}
@@ -200,8 +200,8 @@ func TestOwners(t *testing.T) {
 		again := v.runner("n2") // it comes back with what it kept
 		go func() { _ = again.Run(ctx) }()
 		time.Sleep(30 * time.Second)
-		if p, _ := again.Show(t.Context(), id); p.State != engine.ProcedureAborted || len(v.orders) != orders {
-			t.Errorf("after it was aborted: %s, %v", p.State, v.orders[orders:])
+		if p, _ := again.Show(t.Context(), id); p.State != engine.ProcedureAborted || len(v.ordered()) != orders {
+			t.Errorf("after it was aborted: %s, %v", p.State, v.ordered()[orders:])
 		}
 	})
 }
@@ -232,15 +232,15 @@ func TestHalts(t *testing.T) {
 		id := begin(t, r, procedure.Enforce, nil).ID
 		time.Sleep(20 * time.Second)
 		p, _ := r.Show(t.Context(), id)
-		if p.State != engine.ProcedureRunning || !strings.Contains(p.Waiting.EN, "not yet") || slices.Contains(v.orders, "restart n1") {
-			t.Fatalf("held by a rule: %s %q %v", p.State, p.Waiting.EN, v.orders)
+		if p.State != engine.ProcedureRunning || !strings.Contains(p.Waiting.EN, "not yet") || slices.Contains(v.ordered(), "restart n1") {
+			t.Fatalf("held by a rule: %s %q %v", p.State, p.Waiting.EN, v.ordered())
 		}
 		time.Sleep(2 * time.Minute)
 		p, _ = r.Show(t.Context(), id)
 		if p.State != engine.ProcedureHalted || !strings.Contains(p.Problem.EN, "the list has a gap") || !strings.Contains(p.Problem.EN, "close it") {
 			t.Fatalf("refused: %s %q", p.State, p.Problem.EN)
 		}
-		refused = false
+		v.change(func() { refused = false })
 		if _, err := r.Resume(t.Context(), engine.Actor{User: "admin"}, ""); err != nil {
 			t.Fatal(err)
 		}
@@ -314,12 +314,12 @@ func TestAlone(t *testing.T) {
 		}
 		id := begin(t, r, procedure.Primary, map[string]string{"Address": "192.0.2.2"}).ID
 		time.Sleep(time.Minute)
-		v.mu.Lock()
-		v.deaf = false
-		v.mu.Unlock()
+		v.change(func() { v.deaf = false })
 		time.Sleep(time.Minute)
-		if p := v.rows[id]; p.State != engine.ProcedureDone || v.primary != "n2" {
-			t.Errorf("%s, primary %s", p.State, v.primary)
+		var primary string
+		v.change(func() { primary = v.primary })
+		if p := v.row(id); p.State != engine.ProcedureDone || primary != "n2" {
+			t.Errorf("%s, primary %s", p.State, primary)
 		}
 	})
 }
@@ -341,15 +341,13 @@ func TestEndNotKnownYet(t *testing.T) {
 			v.deaf = v.deaf || p.Step > 0
 			return p.State == engine.ProcedureDone
 		})
-		if q := v.rows[id]; !q.State.Open() {
+		if q := v.row(id); !q.State.Open() {
 			t.Fatalf("the end is known: %s", q.State)
 		}
 		if _, err := r.Start(t.Context(), engine.Actor{User: "admin"}, procedure.Restart, nil); engine.CodeOf(err) != engine.Unavailable || !strings.Contains(err.Error(), "does not know yet") {
 			t.Errorf("another one: %v", err)
 		}
-		v.mu.Lock()
-		v.deaf = false
-		v.mu.Unlock()
+		v.change(func() { v.deaf = false })
 		begin(t, r, procedure.Restart, nil)
 	})
 }
@@ -379,10 +377,10 @@ func TestEndNotShownYet(t *testing.T) {
 		if p, err := r.Show(t.Context(), ""); err != nil || p.ID != id || p.State != engine.ProcedureDone {
 			t.Errorf("shown: %s %s, %v", p.ID, p.State, err)
 		}
-		orders := len(v.orders)
+		orders := len(v.ordered())
 		time.Sleep(time.Minute)
-		if len(v.orders) > orders {
-			t.Errorf("carried out again: %v", v.orders[orders:])
+		if now := v.ordered(); len(now) > orders {
+			t.Errorf("carried out again: %v", now[orders:])
 		}
 		begin(t, r, procedure.Restart, nil)
 	})

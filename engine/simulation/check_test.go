@@ -268,7 +268,8 @@ func (w *world) heal() {
 	w.healNetwork()
 	for _, m := range w.machines {
 		w.mu.Lock()
-		m.disk.full, m.disk.slow, m.disk.broken, m.disk.image, m.astray = false, 0, false, true, false
+		m.disk.full, m.disk.slow, m.disk.broken, m.disk.image = false, 0, false, true
+		m.astray.Store(false)
 		stands := m.stands
 		w.mu.Unlock()
 		if stands != nil {

@@ -282,5 +282,5 @@ func (w *world) compact(m *machine) {
 func (m *machine) clock(astray bool) {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()
-	m.astray = astray
+	m.astray.Store(astray)
 }

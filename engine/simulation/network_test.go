@@ -65,6 +65,7 @@ func (w *world) send(ctx context.Context, from *process, to *machine, port int) 
 		}
 		w.mu.Lock()
 		p, cut := to.proc, !w.passes(from.m, to)
+		closed := p == nil || !p.open
 		var standing <-chan struct{}
 		if p != nil {
 			standing = p.standing()
@@ -73,7 +74,7 @@ func (w *world) send(ctx context.Context, from *process, to *machine, port int) 
 		switch {
 		case !ok, cut:
 			continue
-		case p == nil || !p.open:
+		case closed:
 			return nil, dialError(to, port, syscall.ECONNREFUSED)
 		case standing != nil:
 			select {

@@ -33,7 +33,7 @@ type machine struct {
 	proc   *process      // nil: it does not run
 	stands chan struct{} // closed when the process goes on; nil: it is not stopped
 	runs   int
-	astray bool // its clock jumped
+	astray atomic.Bool // its clock jumped
 	// refusal is what its administrator was last told about taking over another copy.
 	refusal string
 }
@@ -259,7 +259,7 @@ func (p *process) follow() {
 func (p *process) host() engine.Facts {
 	p.gate()
 	ntp := "Synchronized"
-	if p.m.astray {
+	if p.m.astray.Load() {
 		ntp = "Unsynchronized"
 	}
 	return engine.Facts{

@@ -336,8 +336,8 @@ func (s store) regroup(ctx context.Context, verb, node string) error {
 	}
 	done := r.propose(command{verb: group, servers: list})
 	w.changed()
-	w.mu.Unlock()
 	w.seen("group " + verb)
+	w.mu.Unlock()
 	select {
 	case out := <-done:
 		if out == applied {
