@@ -245,7 +245,7 @@ func (c *Cluster) keepCopies(s *raftStore) {
 			c.o.Logger.Warn("no copy of the cluster database made", "error", err)
 			continue
 		}
-		if s.snapshotDue(1) {
+		if s.snapshotDue(true) {
 			if err := s.snapshot(); err != nil {
 				c.o.Logger.Warn("no snapshot of the cluster database made", "error", err)
 			}
@@ -262,7 +262,7 @@ func (s *raftStore) awaitQuiet() bool {
 	for {
 		select {
 		case <-look.C:
-			if s.snapshotDue(snapshotHurry) || s.unsealed() {
+			if s.snapshotDue(false) || s.unsealed() {
 				return true
 			}
 		case <-s.dirty:

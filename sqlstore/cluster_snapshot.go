@@ -29,19 +29,18 @@ import (
 //
 // Source: reference/faults.md 0 and 2.5.
 const (
-	snapshotEntries  = 8192    // since the last one, when nothing has changed for a while
-	snapshotWAL      = 4 << 20 // bytes
+	snapshotEntries  = 8192    // since the last one
+	snapshotWAL      = 4 << 20 // bytes: some hundred changes
 	snapshotTrailing = 10240
-	snapshotHurry    = 4 // times either, and it is taken although there is no quiet
 	neverSnapshot    = 1 << 60
 	snapshotDir      = "rsnapshots" // rqlite's, in the directory of a store
 	sealFile         = "snapshot.sum"
 )
 
-// snapshotDue reports whether the log or the write-ahead log is times as long
-// as calls for a snapshot: a start, and a peer that is new, carries out again
-// what came after the last one. Without quiet a large database is not copied for little.
-func (s *raftStore) snapshotDue(times int64) bool {
+// snapshotDue reports whether the log or the write-ahead log is long enough for
+// a snapshot: a start, and a peer that is new, carries out again what came after
+// the last one. While changes go on, a large database is not copied for little.
+func (s *raftStore) snapshotDue(quiet bool) bool {
 	size := func(suffix string) int64 {
 		info, err := os.Stat(filepath.Join(s.dir, databaseFile+suffix))
 		if err != nil {
@@ -49,14 +48,11 @@ func (s *raftStore) snapshotDue(times int64) bool {
 		}
 		return info.Size()
 	}
-	limit := times * snapshotWAL
-	if times > 1 {
+	limit := int64(snapshotWAL)
+	if !quiet {
 		limit = max(limit, 2*size(""))
 	}
-	if size("-wal") >= limit {
-		return true
-	}
-	return int64(s.raft.LastIndex()-s.snapshotted) >= times*snapshotEntries
+	return size("-wal") >= limit || s.raft.LastIndex()-s.snapshotted >= snapshotEntries
 }
 
 // snapshot makes a snapshot, which shortens the log. The newest copy is on disk

@@ -80,12 +80,24 @@ func (n *replications) nudge(servers []engine.Server, self string) bool {
 			known = false
 			continue
 		}
-		select {
-		case one.trigger <- struct{}{}:
-		default: // it was touched already
-		}
+		one.touch()
 	}
 	return known
+}
+
+// more touches the trigger of a follower that did not get everything at once.
+func (n *replications) more(id raft.ServerID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.of[id].touch()
+}
+
+// touch makes the replication send what there is, if it is known.
+func (r replication) touch() {
+	select {
+	case r.trigger <- struct{}{}:
+	default: // it was touched already, or is not known
+	}
 }
 
 // heard notes whether a follower answered.

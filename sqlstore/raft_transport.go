@@ -10,12 +10,15 @@ import (
 )
 
 // mendTransport gives r a transport of which it comes back soon after a failure,
-// see mostFailures, and whose pipelines end when a follower refuses.
+// see mostFailures, and whose pipelines end when a follower refuses and do not
+// dawdle when it is behind.
 //
 // In those of hashicorp/raft v1.7.3 whoever reads the answers stops at the first
 // refusal, as of a follower whose disk took no entry. If another answer is on its way,
 // nobody takes it, and who sends the next entry waits for that for ever: this
-// follower gets heartbeats and never again an entry, until another peer leads.
+// follower gets heartbeats and never again an entry, until another peer leads. And a
+// pipeline sends mostEntries for each change, or each commitPace: while nothing
+// changes, a follower that is some hundred entries behind would stay so for seconds.
 //
 // Call it while the gate is closed and nobody stands for election yet: then nothing
 // reads the field, and Raft's goroutine has seen the change when this returns. If
@@ -41,7 +44,7 @@ type mendedTransport struct {
 func (t mendedTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := t.NodeTransport.AppendEntries(id, target, args, resp)
 	t.started.heard(id, err)
-	if err != nil && args.Entries != nil {
+	if (err != nil || !resp.Success) && args.Entries != nil {
 		t.started.failed(id, args.Term)
 	}
 	return err
@@ -60,7 +63,7 @@ func (t mendedTransport) AppendEntriesPipeline(id raft.ServerID, target raft.Ser
 	if err != nil {
 		return nil, err
 	}
-	p := &pipeline{AppendPipeline: inner, answers: make(chan raft.AppendFuture), closed: make(chan struct{})}
+	p := &pipeline{AppendPipeline: inner, more: func() { t.started.more(id) }, answers: make(chan raft.AppendFuture), closed: make(chan struct{})}
 	go p.pass()
 	return p, nil
 }
@@ -69,9 +72,21 @@ func (t mendedTransport) AppendEntriesPipeline(id raft.ServerID, target raft.Ser
 // what is being sent then fails instead of waiting.
 type pipeline struct {
 	raft.AppendPipeline
+	more    func() // makes Raft send what comes next
 	answers chan raft.AppendFuture
 	once    sync.Once
 	closed  chan struct{}
+}
+
+// mostEntries are sent at once: Raft's own figure, which rqlite leaves as it is.
+var mostEntries = raft.DefaultConfig().MaxAppendEntries
+
+func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
+	future, err := p.AppendPipeline.AppendEntries(args, resp)
+	if err == nil && len(args.Entries) >= mostEntries {
+		p.more()
+	}
+	return future, err
 }
 
 func (p *pipeline) Consumer() <-chan raft.AppendFuture { return p.answers }

@@ -100,3 +100,38 @@ func TestRefusalsEnd(t *testing.T) {
 		})
 	}
 }
+
+// A follower that refused for long, as one whose disk was full, is served again
+// within a second: the leader's pauses do not grow with the refusals.
+func TestRefusalsForLong(t *testing.T) {
+	t.Parallel()
+	const last, many = "node3", 1 << 30
+	var refuse atomic.Int64
+	g := sqlstoretest.Start(t, 3, func(o *sqlstore.ClusterOptions) {
+		layer := o.Layer
+		o.Layer = func(g engine.Generation) sqlstore.Layer { return refusing{layer(g), last, &refuse} }
+	})
+	p := g.Leader()
+	refuse.Store(many)
+	g.Until("it refused often", func() error {
+		if err := p.PutMember(t.Context(), sqlstoretest.Member(10)); err != nil {
+			return err
+		}
+		if n := many - refuse.Load(); n < 80 {
+			return fmt.Errorf("%d times", n)
+		}
+		return nil
+	})
+	index := p.Status().Applied
+	back := time.Now()
+	refuse.Store(0)
+	g.Until("it has what was changed", func() error {
+		if at := g.Peers[2].Status().Applied; at < index {
+			return fmt.Errorf("it is at %d of %d", at, index)
+		}
+		return nil
+	})
+	if took := time.Since(back); took > time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
