@@ -30,7 +30,7 @@ import (
 // Source: reference/faults.md 0 and 2.5.
 const (
 	snapshotEntries  = 8192    // since the last one
-	snapshotWAL      = 4 << 20 // bytes: some hundred changes
+	snapshotWAL      = 4 << 20 // bytes: some hundred changes; four times as much while they go on
 	snapshotTrailing = 10240
 	neverSnapshot    = 1 << 60
 	snapshotDir      = "rsnapshots" // rqlite's, in the directory of a store
@@ -39,7 +39,8 @@ const (
 
 // snapshotDue reports whether the log or the write-ahead log is long enough for
 // a snapshot: a start, and a peer that is new, carries out again what came after
-// the last one. While changes go on, a large database is not copied for little.
+// the last one. While changes go on a copy costs them time, the more the larger
+// the database is.
 func (s *raftStore) snapshotDue(quiet bool) bool {
 	size := func(suffix string) int64 {
 		info, err := os.Stat(filepath.Join(s.dir, databaseFile+suffix))
@@ -50,7 +51,7 @@ func (s *raftStore) snapshotDue(quiet bool) bool {
 	}
 	limit := int64(snapshotWAL)
 	if !quiet {
-		limit = max(limit, 2*size(""))
+		limit = max(4*limit, 2*size(""))
 	}
 	return size("-wal") >= limit || s.raft.LastIndex()-s.snapshotted >= snapshotEntries
 }
