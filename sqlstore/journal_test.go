@@ -106,25 +106,35 @@ func TestJournalKeepsBatches(t *testing.T) {
 	dir := t.TempDir()
 	g := sqlstoretest.Start(t, 1, journalled(dir))
 	p := g.Peers[0]
-	var all sync.WaitGroup
-	for i := range 64 {
-		all.Go(func() {
-			if err := p.PutMember(t.Context(), sqlstoretest.Member(i+10)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	text := readJournal(t, journalOf(dir, p.Node))
-	batches := 0
-	for _, r := range text.Records {
-		batches += len(r.Batches)
-		if r.Whole != nil {
-			batches += len(r.Whole.Tables["member"].Rows) - 1
+	// Those that come while the journal is being synced share the next record.
+	for round := 1; ; round++ {
+		var all sync.WaitGroup
+		for i := range 64 {
+			all.Go(func() {
+				m := sqlstoretest.Member(i + 10)
+				m.Release = fmt.Sprint(round)
+				if err := p.PutMember(t.Context(), m); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-	}
-	if batches < 64 || len(text.Records) >= 64 {
-		t.Errorf("%d batches in %d records, want 64 in fewer", batches, len(text.Records))
+		all.Wait()
+		text := readJournal(t, journalOf(dir, p.Node))
+		batches := 0
+		for _, r := range text.Records {
+			batches += len(r.Batches)
+			if r.Whole != nil {
+				batches += len(r.Whole.Tables["member"].Rows) - 1
+			}
+		}
+		switch {
+		case batches < 64*round:
+			t.Fatalf("%d batches in round %d", batches, round)
+		case len(text.Records) < 64*round:
+			return
+		case round == 10:
+			t.Fatalf("%d batches in %d records, want them in fewer", batches, len(text.Records))
+		}
 	}
 }
 

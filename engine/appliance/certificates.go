@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -239,24 +240,46 @@ func (c certificates) mapped(own *link.Credentials, entry string) bool {
 	return false
 }
 
+// How long the other peers are told of a new key, once and in all.
+const (
+	tellTime  = 3 * time.Second
+	tellAgain = 15 * time.Second
+)
+
 // announce uses the new certificate from now on. The other peers learn of a new
-// key over the connections that the old one still holds.
+// key over the connections that the old one still holds. Where those end in that
+// moment, as when another peer replaces its key too, they refuse new ones; the old key
+// brings them back, and they are told again.
 func (c certificates) announce(ctx context.Context, fresh *link.Credentials) error {
 	before := c.a.link.Credentials()
-	c.a.link.SetCredentials(fresh)
 	if fresh.Fingerprint() == before.Fingerprint() {
+		c.a.link.SetCredentials(fresh)
 		return nil
 	}
-	for _, m := range c.a.cluster.Agreed().Members {
-		if m.Node != c.a.identity.now().Node {
-			continue
+	for end := time.Now().Add(tellAgain); ; {
+		c.a.link.SetCredentials(fresh)
+		err := c.tell(ctx, fresh.Fingerprint())
+		if err == nil {
+			return nil
 		}
-		m.Fingerprint = fresh.Fingerprint()
-		if err := c.a.store.PutMember(ctx, m); err != nil {
-			c.a.link.SetCredentials(before)
-			return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Server certificate",
-				Message: "the certificate was not replaced: its key is new, and the other peers cannot be told now",
-				Remedy:  "wait until the cluster database can commit, or have the certificate issued for the present key"}
+		c.a.link.SetCredentials(before)
+		if engine.CodeOf(err) == engine.Unavailable && time.Now().Before(end) && pause(ctx, 300*time.Millisecond+rand.N(900*time.Millisecond)) {
+			continue // by chance, so that two of them do not meet again
+		}
+		return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Server certificate",
+			Message: "the certificate was not replaced: its key is new, and the other peers cannot be told now",
+			Remedy:  "wait until the cluster database can commit, or have the certificate issued for the present key"}
+	}
+}
+
+// tell makes a key that of this system for all members.
+func (c certificates) tell(ctx context.Context, fingerprint string) error {
+	ctx, stop := context.WithTimeout(ctx, tellTime)
+	defer stop()
+	for _, m := range c.a.cluster.Agreed().Members {
+		if m.Node == c.a.identity.now().Node {
+			m.Fingerprint = fingerprint
+			return c.a.store.PutMember(ctx, m)
 		}
 	}
 	return nil
