@@ -248,8 +248,8 @@ const (
 
 // announce uses the new certificate from now on. The other peers learn of a new
 // key over the connections that the old one still holds. Where those end in that
-// moment, as when another peer replaces its key too, they refuse new ones; the old key
-// brings them back, and they are told again.
+// moment, as when another peer has just replaced its key, they refuse new ones; the old
+// key brings them back, and they are told again.
 func (c certificates) announce(ctx context.Context, fresh *link.Credentials) error {
 	before := c.a.link.Credentials()
 	if fresh.Fingerprint() == before.Fingerprint() {

@@ -303,18 +303,3 @@ func TestCertificateEnds(t *testing.T) {
 	})
 	p.AwaitAlarm(40069, false, 10*time.Second)
 }
-
-// TestCertificatesAtOnce: peers whose keys are replaced in the same moment, and
-// those that are told of it, find one another again by themselves.
-func TestCertificatesAtOnce(t *testing.T) {
-	t.Parallel()
-	peers := appliancetest.Cluster(t, 147, 3)
-	for range 2 {
-		authority := appliancetest.NewAuthority(t)
-		appliancetest.Each(peers, func(p *appliancetest.Peer) { authority.Certify(p) })
-		appliancetest.Ready(t, peers)
-		for _, p := range peers {
-			p.AwaitAlarm(70021, false, 20*time.Second)
-		}
-	}
-}
