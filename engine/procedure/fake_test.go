@@ -40,6 +40,13 @@ type resident struct {
 	kept          *engine.Procedure
 }
 
+// running is the runner of a peer, which carries out until the test ends.
+func (v *town) running(t *testing.T, node string) *procedure.Runner {
+	r := v.runner(node)
+	go func() { _ = r.Run(t.Context()) }()
+	return r
+}
+
 // row is what cluster.db has of a procedure.
 func (v *town) row(id string) engine.Procedure {
 	v.mu.Lock()

@@ -212,10 +212,7 @@ func TestHalts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := village(2)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		r := v.runner("n1")
-		go func() { _ = r.Run(ctx) }()
+		r := v.running(t, "n1")
 		refused, held := true, time.Now().Add(40*time.Second)
 		v.refuse = func(node string, o engine.Order) error {
 			if refused && node == "n2" {
@@ -274,10 +271,7 @@ func TestLeavesWithoutAnAnswer(t *testing.T) {
 	for _, armed := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			v := village(3)
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			r := v.runner("n1")
-			go func() { _ = r.Run(ctx) }()
+			r := v.running(t, "n1")
 			v.refuse = func(node string, o engine.Order) error {
 				if o.Do != engine.OrderLeave {
 					return nil
@@ -305,10 +299,7 @@ func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := village(3)
 		v.peers["n1"].gone, v.deaf = true, true
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		r := v.runner("n2")
-		go func() { _ = r.Run(ctx) }()
+		r := v.running(t, "n2")
 		if _, err := r.Start(t.Context(), engine.Actor{User: "admin"}, procedure.RemoveLost, map[string]string{"Address": "192.0.2.3"}); err == nil {
 			t.Error("another one begins although it cannot be recorded")
 		}
@@ -330,10 +321,7 @@ func TestEndNotKnownYet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := village(3)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		r := v.runner("n1")
-		go func() { _ = r.Run(ctx) }()
+		r := v.running(t, "n1")
 		id := begin(t, r, procedure.Restart, nil).ID
 		await(t, r, id, func(p engine.Procedure) bool {
 			v.mu.Lock()
@@ -359,10 +347,7 @@ func TestEndNotShownYet(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := village(3)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		r := v.runner("n1")
-		go func() { _ = r.Run(ctx) }()
+		r := v.running(t, "n1")
 		id := begin(t, r, procedure.Restart, nil).ID
 		await(t, r, id, func(p engine.Procedure) bool {
 			v.mu.Lock()
@@ -372,13 +357,12 @@ func TestEndNotShownYet(t *testing.T) {
 			}
 			return p.State == engine.ProcedureDone
 		})
-		r.Changed()
+		orders := len(v.ordered())
+		r.Changed() // it looks at its copy again
 		synctest.Wait()
 		if p, err := r.Show(t.Context(), ""); err != nil || p.ID != id || p.State != engine.ProcedureDone {
 			t.Errorf("shown: %s %s, %v", p.ID, p.State, err)
 		}
-		orders := len(v.ordered())
-		time.Sleep(time.Minute)
 		if now := v.ordered(); len(now) > orders {
 			t.Errorf("carried out again: %v", now[orders:])
 		}
