@@ -48,7 +48,7 @@ func New(t testing.TB, n int, address string, args ...string) *Peer {
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
-			t.Logf("log of %s (%s):\n%s", p.Name, p.Address, p.Log())
+			t.Logf("log of %s (%s):\n%s", p.Name, p.Address, p.tail())
 		}
 	})
 	return p
@@ -69,6 +69,18 @@ func (p *Peer) Log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
+}
+
+// tail is the end of the peer's log without the line for each changed item, of
+// which one new zone writes two hundred.
+func (p *Peer) tail() string {
+	var lines []string
+	for line := range strings.Lines(p.Log()) {
+		if !strings.Contains(line, "- changed from: ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-200):], "")
 }
 
 // Start starts the parent process, without waiting for an answer.
