@@ -81,7 +81,10 @@ type Member struct {
 	Node        string `json:"node"`        // node id, which is its Raft id and Raft address too
 	Address     string `json:"address"`     // its Peer N address when it joined
 	Fingerprint string `json:"fingerprint"` // SHA-256 of its public key (SubjectPublicKeyInfo), lower-case hex
-	Release     string `json:"release"`
+	// Next is the fingerprint of the key that it is about to use, or uses already:
+	// accepted beside the present one. "" when there is none.
+	Next    string `json:"next_fingerprint,omitempty"`
+	Release string `json:"release"`
 }
 
 // PeerState is how one peer sees another.

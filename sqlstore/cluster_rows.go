@@ -53,6 +53,30 @@ ON CONFLICT (node) DO UPDATE SET address = excluded.address, fingerprint = exclu
 		m.Node, m.Address, m.Fingerprint, m.Release, int64(known))
 }
 
+// RenameMember changes the address of a member; one that is not there is no
+// error. The rest of the row is the member's own to change.
+// Errors: Unavailable.
+func (c *Cluster) RenameMember(ctx context.Context, node, address string) error {
+	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET address = ? WHERE node = ?", address, node)))
+	return err
+}
+
+// PutNextKey tells the members of a key that a member is about to use, by its
+// fingerprint; "" takes that back.
+//
+// Errors: Unavailable, also while a member's release does not know of next keys.
+func (c *Cluster) PutNextKey(ctx context.Context, node, fingerprint string) error {
+	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET next_fingerprint = ? WHERE node = ?", fingerprint, node)))
+	return err
+}
+
+// UseNextKey makes the next key of a member its present one, and the only one.
+// Nothing happens when its next key is another. Errors: Unavailable.
+func (c *Cluster) UseNextKey(ctx context.Context, node, fingerprint string) error {
+	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET fingerprint = next_fingerprint, next_fingerprint = '' WHERE node = ? AND next_fingerprint = ?", node, fingerprint)))
+	return err
+}
+
 // RemoveMember removes the row of a member and its alarms; one that is not
 // there is no error. The primary stays.
 //

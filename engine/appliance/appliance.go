@@ -94,6 +94,7 @@ type appliance struct {
 	offers map[string]string // address to the key that it showed instead of the pinned one
 
 	restarting sync.Once
+	keyChange  sync.Mutex // one change of this peer's key at a time
 	restart    chan struct{}
 	closers    []func() error
 }
@@ -386,6 +387,7 @@ func (a *appliance) upkeep(ctx context.Context) error {
 		if a.storeErr.Load() != nil {
 			continue
 		}
+		certificates{a}.settleKey(ctx)
 		done, err := a.store.Upkeep(ctx)
 		if err != nil {
 			a.log.Debug("schema of the cluster database not looked after", "module", "clusterdb", "err", err)

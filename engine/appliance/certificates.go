@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"math/rand/v2"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"hexad/engine"
 	"hexad/engine/event"
+	"hexad/engine/fail"
 	"hexad/engine/link"
 	"hexad/sqlstore"
 	"hexad/ui/command"
@@ -140,12 +140,26 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 	if err := c.permit(out, how); err != nil || how.Try {
 		return out, err
 	}
-	if err := c.announce(ctx, fresh); err != nil {
-		return out, err
+	if out.KeyChanged {
+		c.a.keyChange.Lock()
+		defer c.a.keyChange.Unlock()
+		if err := c.announce(ctx, fresh.Fingerprint(), how.Force); err != nil {
+			return out, err
+		}
+		if err := fail.Point("key.announced"); err != nil {
+			return out, err
+		}
 	}
 	stored.Certificate, stored.PrivateKey, stored.Changed = cert, key, time.Now().UTC()
 	if err := c.a.local.PutCredentials(ctx, stored); err != nil {
 		return out, err
+	}
+	if err := fail.Point("key.kept"); err != nil {
+		return out, err
+	}
+	c.a.link.SetCredentials(fresh)
+	if out.KeyChanged {
+		c.use(ctx, fresh.Fingerprint())
 	}
 	if bytes.Equal(key, pending.PrivateKey) {
 		if err := c.a.local.PutPendingKey(ctx, sqlstore.PendingKey{}); err != nil {
@@ -168,36 +182,6 @@ func (c certificates) permit(out command.CertificateChecked, how command.Certifi
 			With("Force", "wait until they are Active; have the certificate issued for the present key; or give Force: On, and accept the key on those peers with xCommand ClusterPeerKeyAccept")
 	}
 	return nil
-}
-
-// unreached are the peers that cannot be told of a new key now.
-func (c certificates) unreached() []string {
-	var out []string
-	for _, p := range c.a.cluster.View(context.Background()).Peers {
-		if p.Node != "" && p.State != engine.PeerActive && p.State != engine.ThisSystem {
-			out = append(out, p.Address)
-		}
-	}
-	return out
-}
-
-// reachedWithin is how long a new key waits for peers that are away for a
-// moment, as they are after one of them got a new key itself.
-const reachedWithin = 10 * time.Second
-
-func (c certificates) awaitReached(ctx context.Context) {
-	deadline := time.After(reachedWithin)
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for len(c.unreached()) > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-deadline:
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // findings are what Enforcing would hold against a certificate: they block in
@@ -238,51 +222,6 @@ func (c certificates) mapped(own *link.Credentials, entry string) bool {
 		}
 	}
 	return false
-}
-
-// How long the other peers are told of a new key, once and in all.
-const (
-	tellTime  = 3 * time.Second
-	tellAgain = 15 * time.Second
-)
-
-// announce uses the new certificate from now on. The other peers learn of a new
-// key over the connections that the old one still holds. Where those end in that
-// moment, as when another peer has just replaced its key, they refuse new ones; the old
-// key brings them back, and they are told again.
-func (c certificates) announce(ctx context.Context, fresh *link.Credentials) error {
-	before := c.a.link.Credentials()
-	if fresh.Fingerprint() == before.Fingerprint() {
-		c.a.link.SetCredentials(fresh)
-		return nil
-	}
-	for end := time.Now().Add(tellAgain); ; {
-		c.a.link.SetCredentials(fresh)
-		err := c.tell(ctx, fresh.Fingerprint())
-		if err == nil {
-			return nil
-		}
-		c.a.link.SetCredentials(before)
-		if engine.CodeOf(err) == engine.Unavailable && time.Now().Before(end) && pause(ctx, 300*time.Millisecond+rand.N(900*time.Millisecond)) {
-			continue // by chance, so that two of them do not meet again
-		}
-		return &engine.Error{Code: engine.Unavailable, Err: err, Item: "Server certificate",
-			Message: "the certificate was not replaced: its key is new, and the other peers cannot be told now",
-			Remedy:  "wait until the cluster database can commit, or have the certificate issued for the present key"}
-	}
-}
-
-// tell makes a key that of this system for all members.
-func (c certificates) tell(ctx context.Context, fingerprint string) error {
-	ctx, stop := context.WithTimeout(ctx, tellTime)
-	defer stop()
-	for _, m := range c.a.cluster.Agreed().Members {
-		if m.Node == c.a.identity.now().Node {
-			m.Fingerprint = fingerprint
-			return c.a.store.PutMember(ctx, m)
-		}
-	}
-	return nil
 }
 
 // SetTrust replaces the trust list, unless this peer's own certificate would no

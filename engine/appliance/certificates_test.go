@@ -303,3 +303,60 @@ func TestCertificateEnds(t *testing.T) {
 	})
 	p.AwaitAlarm(40069, false, 10*time.Second)
 }
+
+// TestCertificatesAtOnce: the keys of all peers are replaced in the same moment,
+// twice, and no peer ever takes another for a stranger.
+func TestCertificatesAtOnce(t *testing.T) {
+	t.Parallel()
+	peers := appliancetest.Cluster(t, 147, 3)
+	for range 2 {
+		authority := appliancetest.NewAuthority(t)
+		appliancetest.Each(peers, func(p *appliancetest.Peer) { authority.Certify(p) })
+		appliancetest.Ready(t, peers)
+	}
+	for _, p := range peers {
+		if raised, _ := p.Counted(70021, 0); raised > 0 {
+			t.Errorf("%s took a peer for a stranger: %s", p.Name, p.Detail(70021))
+		}
+	}
+}
+
+// TestKeyChangeKilled: wherever a peer is killed while its key is replaced, the
+// others know the key that it comes back with, and no other one for long.
+func TestKeyChangeKilled(t *testing.T) {
+	t.Parallel()
+	peers := appliancetest.Network(t, 148, 2)
+	primary, p := peers[0], peers[1]
+	p.Variant = crashing
+	appliancetest.Form(t, peers)
+	authority := appliancetest.NewAuthority(t)
+	for _, step := range []struct {
+		point string
+		used  bool // the new key is used after the restart
+	}{{"key.announced", false}, {"key.kept", true}} {
+		p.Stop()
+		armed(p, step.point)
+		appliancetest.Ready(t, peers)
+		before, child := primary.Entry(p.Address).Fingerprint, p.Child()
+		if err := authority.TryCertify(p); err == nil {
+			t.Fatalf("%s: it was not killed", step.point)
+		}
+		restarted(t, p, child)
+		appliancetest.Ready(t, peers)
+		if now := primary.Entry(p.Address).Fingerprint; !step.used && now != before {
+			t.Errorf("%s: the key is %s, it was %s", step.point, now, before)
+		}
+		primary.Await("accepts one key of it", 20*time.Second, func() string {
+			rows := primary.Exec(`xCommand SQL Statement: "SELECT next_fingerprint AS next FROM diag_member WHERE next <> ''"`)
+			if now := primary.Entry(p.Address).Fingerprint; (now != before) != step.used || !strings.Contains(rows, "(0 rows)") {
+				return now + "\n" + rows
+			}
+			return ""
+		})
+	}
+	for _, q := range peers {
+		if raised, _ := q.Counted(70021, 0); raised > 0 {
+			t.Errorf("%s took the other for a stranger: %s", q.Name, q.Detail(70021))
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (s *Service) arrange(ctx context.Context) {
 	}
 	for key, stop := range s.contacts {
 		m, ok := want[key]
-		if ok && s.peers[key].is(m) {
+		if ok && s.peers[key].remains(m) {
 			continue
 		}
 		stop()
@@ -78,19 +78,25 @@ func (s *Service) arrange(ctx context.Context) {
 	}
 }
 
-func (p *peer) is(m engine.Member) bool {
+// remains reports whether m is the member that p was, as it is while it changes
+// to the key that it told of, and takes up its keys then.
+func (p *peer) remains(m engine.Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.node == m.Node && p.key == m.Fingerprint
+	same := p.node == m.Node && (p.key == m.Fingerprint || p.next == m.Fingerprint)
+	if same {
+		p.key, p.next = m.Fingerprint, m.Next
+	}
+	return same
 }
 
 func (p *peer) become(m engine.Member) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.node == m.Node && p.key == m.Fingerprint {
+	if p.remains(m) {
 		return
 	}
-	p.node, p.key = m.Node, m.Fingerprint
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.node, p.key, p.next = m.Node, m.Fingerprint, m.Next
 	p.up, p.rtts, p.facts, p.version, p.told = false, nil, engine.Facts{}, "", ""
 	p.dbTried, p.dbUp, p.met, p.dbMet = false, false, false, false
 }

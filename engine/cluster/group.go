@@ -77,8 +77,7 @@ func (s *Service) renameMembers(ctx context.Context, agreed engine.Agreed) bool 
 	}
 	for _, m := range agreed.Members {
 		if listed := s.asListed(m, s.Running().Peers); listed != m {
-			m = listed
-			return s.done(s.o.Store.PutMember(ctx, m), "member renamed", m.Node)
+			return s.done(s.o.Store.RenameMember(ctx, m.Node, listed.Address), "member renamed", m.Node)
 		}
 	}
 	return false

@@ -35,6 +35,7 @@ type Store interface {
 	// SetPrimary names another primary if the present one is still from: else Conflict.
 	SetPrimary(ctx context.Context, from, to string) error
 	PutMember(ctx context.Context, m engine.Member) error
+	RenameMember(ctx context.Context, node, address string) error
 	RemoveMember(ctx context.Context, node string) error
 	// ApplyForwarded runs a batch that another member handed over, on the leader.
 	ApplyForwarded(ctx context.Context, batch []byte) ([]byte, error)

@@ -74,6 +74,16 @@ func (s *system) PutMember(_ context.Context, m engine.Member) error {
 	return nil
 }
 
+func (s *system) RenameMember(_ context.Context, node, address string) error {
+	s.agreed.Members = slices.Clone(s.agreed.Members)
+	for i := range s.agreed.Members {
+		if s.agreed.Members[i].Node == node {
+			s.agreed.Members[i].Address = address
+		}
+	}
+	return nil
+}
+
 func (s *system) RemoveMember(_ context.Context, node string) error {
 	if s.noQuorum {
 		return engine.Errorf(engine.Unavailable, "no leader")

@@ -23,6 +23,9 @@ var Names = []string{
 	// The system key of a peer: sqlstore, engine/appliance.
 	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced", "systemkey.heard",
 
+	// The key of a peer's certificate: engine/appliance.
+	"key.announced", "key.kept",
+
 	// The data keys of a cluster: engine/appliance.
 	"datakey.made", "datakey.wrapped", "datakey.resealed",
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -64,14 +65,21 @@ var StandardPorts = Ports{Peer: 4371, Raft: 4372}
 // PeerAddress is one peer whose key was pinned, or that was removed.
 //
 // Address is its Peer N field as listed now: a changed key is noticed by
-// it. Fingerprint is its pin, "" before first contact.
+// it. Fingerprint is its pin, "" before first contact; Next is the key that it
+// is about to use, "" when there is none.
 // A removed peer is told so, and nothing else. Zero Ports are the standard ones.
 type PeerAddress struct {
 	Node        string
 	Address     string
 	Fingerprint string
+	Next        string
 	Removed     bool
 	Ports       Ports
+}
+
+// holds reports whether a key is one that the peer may show.
+func (p PeerAddress) holds(fingerprint string) bool {
+	return fingerprint == p.Fingerprint || fingerprint == p.Next && p.Next != ""
 }
 
 // Self is what this peer is now: one consistent snapshot.
@@ -303,14 +311,12 @@ func (l *Link) Drop(node string) {
 // generation, the cluster or a pin changed since they were.
 func (l *Link) Recheck() {
 	self := l.cfg.Directory.Self()
-	pins := map[string]bool{}
-	for _, p := range l.cfg.Directory.Peers() {
-		if !p.Removed {
-			pins[p.Node+" "+p.Fingerprint] = true
-		}
+	peers := l.cfg.Directory.Peers()
+	pinned := func(c *Conn) bool {
+		return slices.ContainsFunc(peers, func(p PeerAddress) bool { return !p.Removed && p.Node == c.node && p.holds(c.fingerprint) })
 	}
 	l.dropWhere(func(c *Conn) bool {
-		return c.cluster != self.Cluster || fenced && c.purpose != PurposeRecover && Stand(self.Generation, c.generation) != Same || !pins[c.node+" "+c.fingerprint]
+		return c.cluster != self.Cluster || fenced && c.purpose != PurposeRecover && Stand(self.Generation, c.generation) != Same || !pinned(c)
 	})
 }
 

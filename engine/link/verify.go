@@ -95,7 +95,7 @@ func (l *Link) judgeClient(ctx context.Context, cs tls.ConnectionState, remote n
 	s.listed = listed
 	gone := false
 	for _, p := range l.members() {
-		if p.Fingerprint == s.fingerprint {
+		if p.holds(s.fingerprint) {
 			s.peers = append(s.peers, p)
 			gone = gone || p.Removed
 		}
@@ -154,7 +154,7 @@ func (l *Link) judgeServer(ctx context.Context, cs tls.ConnectionState, remote n
 	if r != nil {
 		return s, r
 	}
-	if p.Fingerprint != "" && p.Fingerprint != s.fingerprint {
+	if p.Fingerprint != "" && !p.holds(s.fingerprint) {
 		return s, refusef(KeyChanged, "%s was pinned with %s and shows %s", p.Address, p.Fingerprint, s.fingerprint)
 	}
 	if p.Fingerprint != "" {

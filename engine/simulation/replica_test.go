@@ -371,7 +371,7 @@ func (r *replica) learn(commit uint64) {
 		out := r.dir.state.apply(e.command)
 		r.dir.applied, moved = i, true
 		r.w.compare(r, i)
-		if e.verb == join || e.verb == leave || e.verb == refound {
+		if e.verb == join || e.verb == rename || e.verb == leave || e.verb == refound {
 			r.w.sights()
 		}
 		if x, ok := r.waiting[i]; ok {

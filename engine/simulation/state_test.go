@@ -18,6 +18,7 @@ const (
 	save    verb = "save"    // a configuration save, with its guard
 	primary verb = "primary" // another primary, compared and set
 	join    verb = "join"    // the row of a member
+	rename  verb = "rename"  // a member has another address
 	leave   verb = "leave"
 	publish verb = "publish" // the alarms of a node
 	refound verb = "refound" // the first entry of a generation founded on another
@@ -133,6 +134,11 @@ func (s *state) change(c command) outcome {
 			members = append(members, c.member)
 		}
 		s.agreed.Members = members
+	case rename:
+		s.agreed.Members = slices.Clone(s.agreed.Members)
+		if i := at(c.node); i >= 0 {
+			s.agreed.Members[i].Address = c.value
+		}
 	case leave:
 		if s.agreed.Primary == c.node {
 			return refused

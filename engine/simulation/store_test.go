@@ -159,6 +159,11 @@ func (s store) PutMember(ctx context.Context, m engine.Member) error {
 	return err
 }
 
+func (s store) RenameMember(ctx context.Context, node, address string) error {
+	_, err := s.apply(ctx, command{verb: rename, node: node, value: address})
+	return err
+}
+
 func (s store) RemoveMember(ctx context.Context, node string) error {
 	out, err := s.apply(ctx, command{verb: leave, node: node})
 	if err == nil && out.outcome == refused {
