@@ -141,21 +141,22 @@ func (s *split) choose(p *appliancetest.Peer, index int) {
 	})
 }
 
-// threeOfSix: half of six is lost, the primary among them. What a majority had
-// confirmed is there; the lost ones come back one by one.
+// threeOfSix: half of six is lost, the primary and two more of the five voters.
+// What a majority had confirmed is there; the lost ones come back one by one.
 func (s *split) threeOfSix() {
 	t := s.T
 	peers := labPeers(t, 6, lab4)
 	appliancetest.Form(t, peers)
 	names := s.edits(peers[0], "six", 5)
-	for _, p := range peers[:3] { // at once: the last save may be in a log only
+	lost, survivors := s.withoutMajority(peers)
+	for _, p := range lost { // at once: the last save may be in a log only
 		p.Kill()
 	}
-	survivors := peers[3:]
 	for _, p := range survivors {
 		p.AwaitAlarm(20016, true, 10*time.Second)
 	}
-	next, index := s.best(survivors)
+	next := s.best(survivors)
+	index := slices.Index(peers, next) + 1
 	forced(t, next, index)
 	wantZones(t, next, names, nil)
 	names = append(names, s.edits(next, "three", 2)...)
@@ -181,7 +182,7 @@ func (s *split) threeOfSix() {
 		return ""
 	})
 	names = append(names, s.edits(next, "again", 1)...)
-	for _, p := range peers[:3] {
+	for _, p := range lost {
 		p.Up()
 		p.AwaitAlarm(20011, true, 10*time.Second)
 		s.choose(p, index)
@@ -194,20 +195,45 @@ func (s *split) threeOfSix() {
 	}
 }
 
-// best is the survivor with the newest copy, and its number on the page.
-func (s *split) best(survivors []*appliancetest.Peer) (*appliancetest.Peer, int) {
-	best, at := survivors[0], -1
+// withoutMajority divides six peers into the first three voters and the rest,
+// which cannot commit then. The sixth, who has no vote, may be any but the primary.
+func (s *split) withoutMajority(peers []*appliancetest.Peer) (lost, rest []*appliancetest.Peer) {
+	peers[0].Await("has five voters", 20*time.Second, func() string {
+		lost, rest = nil, nil
+		voters := 0
+		for _, p := range peers {
+			voter := peers[0].Entry(p.Address).Voter
+			if voter {
+				voters++
+			}
+			if voter && len(lost) < 3 {
+				lost = append(lost, p)
+			} else {
+				rest = append(rest, p)
+			}
+		}
+		if voters != 5 {
+			return fmt.Sprintf("%d voters", voters)
+		}
+		return ""
+	})
+	return lost, rest
+}
+
+// best is the survivor with the newest copy.
+func (s *split) best(survivors []*appliancetest.Peer) *appliancetest.Peer {
+	best := survivors[0]
 	var newest uint64
-	for i, p := range survivors {
+	for _, p := range survivors {
 		p.Await("can be named primary by force", 20*time.Second, func() string {
 			_, err := p.Try("xCommand ClusterForceShow")
 			return whyNot(err)
 		})
 		var plan engine.ForcePlan
 		answered(s.T, p, "ClusterForceShow", nil, &plan)
-		if plan.Copy.Index > newest || at < 0 {
-			best, at, newest = p, i, plan.Copy.Index
+		if plan.Copy.Index > newest {
+			best, newest = p, plan.Copy.Index
 		}
 	}
-	return best, 4 + at
+	return best
 }
