@@ -94,6 +94,7 @@ type appliance struct {
 	offers map[string]string // address to the key that it showed instead of the pinned one
 
 	restarting sync.Once
+	endRush    func()     // of the memory of the start
 	keyChange  sync.Mutex // one change of this peer's key at a time
 	restart    chan struct{}
 	closers    []func() error
@@ -104,7 +105,7 @@ type appliance struct {
 func Serve(ctx context.Context, o Options, stdout, stderr io.Writer) int {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), unsettled: make(chan struct{}, 1), offers: map[string]string{}}
+	a := &appliance{o: o, log: o.Log, started: time.Now(), stdout: stdout, restart: make(chan struct{}), unsettled: make(chan struct{}, 1), offers: map[string]string{}, endRush: rush()}
 	a.space, a.backups = newSpace(a), backups{a, new(sync.Mutex)}
 	defer a.close()
 	if err := a.open(ctx); err != nil {

@@ -37,7 +37,11 @@ func TemplateNames() ([]string, error) {
 		return nil, err
 	}
 	var names []string
-	for _, t := range p.sets[engine.English].Templates() {
+	set, err := p.sets[engine.English]()
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range set.Templates() {
 		if t.Tree != nil && t.Name() != "" && !isFile(t) {
 			names = append(names, t.Name())
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,10 +18,11 @@ import (
 var templateFiles embed.FS
 
 // pages are the templates of every page, parsed once for each language so that
-// a template says {{t "key"}} wherever it is.
+// a template says {{t "key"}} wherever it is; when somebody first looks, for a
+// start has better things to do.
 type pages struct {
 	texts map[engine.Language]catalogue
-	sets  map[engine.Language]*template.Template
+	sets  map[engine.Language]func() (*template.Template, error)
 }
 
 func loadPages(a *assets) (*pages, error) {
@@ -28,13 +30,11 @@ func loadPages(a *assets) (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{texts: texts, sets: make(map[engine.Language]*template.Template)}
+	p := &pages{texts: texts, sets: make(map[engine.Language]func() (*template.Template, error))}
 	for _, l := range languages {
-		set, err := template.New("").Funcs(functions(l, texts[l], a)).ParseFS(templateFiles, "templates/*.html")
-		if err != nil {
-			return nil, err
-		}
-		p.sets[l] = set
+		p.sets[l] = sync.OnceValues(func() (*template.Template, error) {
+			return template.New("").Funcs(functions(l, texts[l], a)).ParseFS(templateFiles, "templates/*.html")
+		})
 	}
 	return p, nil
 }
@@ -79,8 +79,12 @@ func milliseconds(v float64) string {
 
 // execute renders the named template for language l.
 func (p *pages) execute(l engine.Language, name string, data any) ([]byte, error) {
+	set, err := p.sets[l]()
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
-	if err := p.sets[l].ExecuteTemplate(&b, name, data); err != nil {
+	if err := set.ExecuteTemplate(&b, name, data); err != nil {
 		return nil, err
 	}
 	return b.Bytes(), nil
