@@ -87,6 +87,11 @@ type Member struct {
 	Release string `json:"release"`
 }
 
+// Holds reports whether a key, by its fingerprint, is one that the member may show.
+func (m Member) Holds(fingerprint string) bool {
+	return fingerprint == m.Fingerprint || fingerprint == m.Next && m.Next != ""
+}
+
 // PeerState is how one peer sees another.
 type PeerState string
 

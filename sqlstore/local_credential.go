@@ -10,12 +10,11 @@ import (
 	"hexad/engine"
 )
 
-// Credentials is the server certificate with its chain, its private key (sealed
-// at rest) and the certificate authorities that this peer trusts; all PEM.
+// Credentials is the server certificate with its chain and its private key
+// (sealed at rest), both PEM.
 type Credentials struct {
 	Certificate []byte
 	PrivateKey  []byte
-	TrustStore  []string
 	Changed     time.Time // zero: none yet
 }
 
@@ -94,14 +93,11 @@ func (l *Local) Credentials(ctx context.Context) (Credentials, error) {
 	for _, s := range found {
 		c.Certificate, c.PrivateKey, c.Changed = []byte(s.public), s.private, s.changed
 	}
-	c.TrustStore, err = collect(ctx, l.read, "read the trust store", func(s scanner) (pem string, err error) {
-		return pem, s.Scan(&pem)
-	}, "SELECT pem FROM trusted ORDER BY ord")
-	return c, err
+	return c, nil
 }
 
-// PutCredentials replaces certificate, key and trust store together, so that no
-// crash leaves a certificate with another's key. Errors: Invalid.
+// PutCredentials replaces certificate and key together, so that no crash leaves
+// a certificate with another's key. Errors: Invalid.
 func (l *Local) PutCredentials(ctx context.Context, c Credentials) error {
 	if (len(c.Certificate) == 0) != (len(c.PrivateKey) == 0) {
 		return engine.Errorf(engine.Invalid, "a certificate and its private key are stored together")
@@ -110,15 +106,27 @@ func (l *Local) PutCredentials(ctx context.Context, c Credentials) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM credential WHERE name = ?", serverCredential); err != nil {
 			return err
 		}
-		if len(c.Certificate) > 0 {
-			if err := l.putCredential(ctx, tx, serverCredential, string(c.Certificate), c.PrivateKey, c.Changed); err != nil {
-				return err
-			}
+		if len(c.Certificate) == 0 {
+			return nil
 		}
+		return l.putCredential(ctx, tx, serverCredential, string(c.Certificate), c.PrivateKey, c.Changed)
+	})
+}
+
+// TrustStore returns the certificate authorities that this peer trusts, in PEM.
+func (l *Local) TrustStore(ctx context.Context) ([]string, error) {
+	return collect(ctx, l.read, "read the trust store", func(s scanner) (pem string, err error) {
+		return pem, s.Scan(&pem)
+	}, "SELECT pem FROM trusted ORDER BY ord")
+}
+
+// PutTrustStore replaces the certificate authorities that this peer trusts.
+func (l *Local) PutTrustStore(ctx context.Context, authorities []string) error {
+	return l.write(ctx, "store the trust list", func(tx *dbsql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM trusted"); err != nil {
 			return err
 		}
-		for _, pem := range c.TrustStore {
+		for _, pem := range authorities {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO trusted (pem) VALUES (?)", pem); err != nil {
 				return err
 			}

@@ -3,8 +3,10 @@ package sqlstore_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -225,9 +227,13 @@ func TestCredentials(t *testing.T) {
 	if got, err := l.Credentials(t.Context()); err != nil || got.Certificate != nil {
 		t.Errorf("none yet: %+v, %v", got, err)
 	}
-	want := sqlstore.Credentials{Certificate: []byte("cert"), PrivateKey: []byte("canary-key"), TrustStore: []string{"ca 2", "ca 1"}, Changed: noon}
-	if err := l.PutCredentials(t.Context(), want); err != nil {
+	want := sqlstore.Credentials{Certificate: []byte("cert"), PrivateKey: []byte("canary-key"), Changed: noon}
+	authorities := []string{"ca 2", "ca 1"}
+	if err := errors.Join(l.PutTrustStore(t.Context(), authorities), l.PutCredentials(t.Context(), want)); err != nil {
 		t.Fatal(err)
+	}
+	if got, err := l.TrustStore(t.Context()); err != nil || !slices.Equal(got, authorities) {
+		t.Errorf("trust store = %v, %v", got, err)
 	}
 	if got, err := l.Credentials(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("credentials = %+v, %v", got, err)
@@ -447,7 +453,8 @@ func TestReset(t *testing.T) {
 		l.PutAccount(t.Context(), sqlstore.Account{Name: "root", Role: "r", Hash: "h"}),
 		l.PutAccount(t.Context(), sqlstore.Account{Name: "operator", Role: "r", Hash: "canary-hash"}),
 		l.PutSession(t.Context(), hash("x"), s),
-		l.PutCredentials(t.Context(), sqlstore.Credentials{Certificate: []byte("c"), PrivateKey: []byte("k"), TrustStore: []string{"ca"}}),
+		l.PutCredentials(t.Context(), sqlstore.Credentials{Certificate: []byte("c"), PrivateKey: []byte("k")}),
+		l.PutTrustStore(t.Context(), []string{"ca"}),
 		l.PutHostKeys(t.Context(), []sqlstore.HostKey{{Algorithm: "ssh-ed25519", Private: []byte("k")}}),
 		l.AppendEvents(t.Context(), []engine.Event{{Detail: "canary-event"}}),
 	} {
@@ -487,10 +494,11 @@ func TestReset(t *testing.T) {
 	accounts, _ := l.Accounts(t.Context())
 	keys, _ := l.HostKeys(t.Context())
 	credentials, _ := l.Credentials(t.Context())
+	trusted, _ := l.TrustStore(t.Context())
 	reset, _ := l.ArmedReset(t.Context())
 	members, _ := l.Members(t.Context())
 	events, _ := l.Events(t.Context(), sqlstore.EventFilter{})
-	if len(accounts) != 2 || len(keys) != 1 || credentials.Certificate != nil || credentials.TrustStore != nil || reset != nil || len(members) != 0 || len(events) != 0 {
+	if len(accounts) != 2 || len(keys) != 1 || credentials.Certificate != nil || trusted != nil || reset != nil || len(members) != 0 || len(events) != 0 {
 		t.Errorf("accounts %v, keys %d, credentials %+v, reset %v, members %v, events %d", accounts, len(keys), credentials, reset, members, len(events))
 	}
 }

@@ -95,7 +95,7 @@ type appliance struct {
 
 	restarting sync.Once
 	endRush    func()     // of the memory of the start
-	keyChange  sync.Mutex // one change of this peer's key at a time
+	keyChange  sync.Mutex // one change of this peer's certificate at a time
 	restart    chan struct{}
 	closers    []func() error
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"hexad/engine"
+	"hexad/engine/link"
 )
 
 // A peer is known by its key, so a new one is changed to in steps, each of which
@@ -53,7 +54,7 @@ func (c certificates) awaitReached(ctx context.Context) {
 }
 
 // announce makes every member accept a key beside the present one, and returns
-// when they do. With force it does not wait for those that are not Active.
+// when they do. With force it goes on without those that do not in time.
 // Errors: Unavailable; nothing is changed then but that the key may be accepted
 // until settleKey takes it back.
 func (c certificates) announce(ctx context.Context, fingerprint string, force bool) error {
@@ -68,9 +69,9 @@ func (c certificates) announce(ctx context.Context, fingerprint string, force bo
 				Remedy:  "wait until the cluster database can commit and every peer runs the same release, or have the certificate issued for the present key"}
 		}
 	}
-	if missing := c.awaitKnown(ctx, fingerprint, force); len(missing) > 0 {
+	if missing := c.awaitKnown(ctx, fingerprint, force); len(missing) > 0 && !force {
 		return engine.Errorf(engine.Unavailable, "the certificate was not replaced: its key is new, and these peers do not know it yet: %s", strings.Join(missing, " ")).
-			With("Server certificate", "wait until they are Active and try again, or have the certificate issued for the present key")
+			With("Server certificate", "wait until they are Active and replicate, and try again; have the certificate issued for the present key; or give Force: On, and accept the key on those peers with xCommand ClusterPeerKeyAccept")
 	}
 	return nil
 }
@@ -82,7 +83,8 @@ func (c certificates) tell(ctx context.Context, fingerprint string) error {
 }
 
 // awaitKnown waits until this copy and those of the other members have the next
-// key, and returns the addresses of those that do not have it in time.
+// key, and returns the addresses of those that do not have it in time. With force
+// nobody waits for those that are not Active.
 func (c certificates) awaitKnown(ctx context.Context, fingerprint string, force bool) []string {
 	deadline := time.After(knownWithin)
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -129,7 +131,7 @@ func (c certificates) use(ctx context.Context, fingerprint string) {
 	ctx, stop := context.WithTimeout(ctx, tellTime)
 	defer stop()
 	if err := c.a.store.UseNextKey(ctx, c.a.identity.now().Node, fingerprint); err != nil {
-		c.a.log.Info("the new key is accepted; the old one is until the cluster database can commit", "module", "security", "err", err)
+		c.a.log.Info("the new key is in use; the old one is accepted beside it until the cluster database can commit", "module", "security", "err", err)
 	}
 }
 
@@ -145,9 +147,20 @@ func (c certificates) settleKey(ctx context.Context) {
 	case m.Next == "":
 	case m.Next == shown:
 		c.use(ctx, shown)
-	case m.Fingerprint == shown:
+	case m.Fingerprint == shown && !c.keeps(ctx, m.Next):
 		if err := c.tell(ctx, ""); err != nil {
 			c.a.log.Debug("a key that came not to be used is accepted still", "module", "security", "err", err)
 		}
 	}
+}
+
+// keeps reports whether the disk holds, or may hold, a key that is not shown
+// yet: the next start shows it. A write whose outcome was unknown leaves that.
+func (c certificates) keeps(ctx context.Context, fingerprint string) bool {
+	stored, err := c.a.local.Credentials(ctx)
+	if err != nil {
+		return true
+	}
+	kept, err := link.LoadCredentials(stored.Certificate, stored.PrivateKey)
+	return err == nil && kept.Fingerprint() == fingerprint
 }

@@ -31,11 +31,11 @@ func (c certificates) Show(ctx context.Context) (command.CertificateView, error)
 		return view, err
 	}
 	view.Request, view.Requested = string(pending.Request), pending.Made
-	stored, err := c.a.local.Credentials(ctx)
+	authorities, err := c.a.local.TrustStore(ctx)
 	if err != nil {
 		return view, err
 	}
-	for _, cert := range parsed([]byte(strings.Join(stored.TrustStore, "\n"))) {
+	for _, cert := range parsed([]byte(strings.Join(authorities, "\n"))) {
 		view.Trusted = append(view.Trusted, command.TrustedCertificate{Subject: cert.Subject.String(), NotAfter: cert.NotAfter.UTC(), Fingerprint: link.Fingerprint(cert)})
 	}
 	view.Refusing = c.unreached()
@@ -107,6 +107,10 @@ func (c certificates) DeleteRequest(ctx context.Context, actor engine.Actor) err
 // SetServer checks a certificate, and uses it unless it is only to be tried.
 func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text string, how command.CertificateChange) (command.CertificateChecked, error) {
 	var out command.CertificateChecked
+	if !how.Try {
+		c.a.keyChange.Lock()
+		defer c.a.keyChange.Unlock()
+	}
 	stored, err := c.a.local.Credentials(ctx)
 	if err != nil {
 		return out, err
@@ -141,8 +145,6 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 		return out, err
 	}
 	if out.KeyChanged {
-		c.a.keyChange.Lock()
-		defer c.a.keyChange.Unlock()
 		if err := c.announce(ctx, fresh.Fingerprint(), how.Force); err != nil {
 			return out, err
 		}
@@ -246,19 +248,14 @@ func (c certificates) SetTrust(ctx context.Context, actor engine.Actor, text str
 				Remedy: "keep the present authority in the list until every peer has its new certificate; or set the TLS verification mode to Permissive first"}
 		}
 	}
-	stored, err := c.a.local.Credentials(ctx)
-	if err != nil {
-		return 0, nil, err
-	}
-	stored.TrustStore = nil
+	var store []string
 	if len(authorities) > 0 {
-		stored.TrustStore = []string{string(authorities)}
+		store = []string{string(authorities)}
 	}
-	stored.Changed = time.Now().UTC()
-	if err := c.a.local.PutCredentials(ctx, stored); err != nil {
+	if err := c.a.local.PutTrustStore(ctx, store); err != nil {
 		return 0, nil, err
 	}
-	if err := c.a.loadTrust(stored.TrustStore); err != nil {
+	if err := c.a.loadTrust(store); err != nil {
 		return 0, nil, err
 	}
 	c.a.link.Recheck()
@@ -330,6 +327,10 @@ func (c certificates) watch(ctx context.Context) error {
 // renew renews a certificate that hexad made itself before it ends, with its
 // names and its key: no peer needs to be told, for pins are of keys.
 func (c certificates) renew(ctx context.Context, now time.Time) error {
+	if !c.a.keyChange.TryLock() {
+		return nil // it is being replaced; the next look renews it if that comes to nothing
+	}
+	defer c.a.keyChange.Unlock()
 	own := c.a.link.Credentials()
 	if !own.SelfMade() || own.Certificate().NotAfter.Sub(now) > renewBefore {
 		return nil

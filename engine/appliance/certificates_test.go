@@ -360,3 +360,35 @@ func TestKeyChangeKilled(t *testing.T) {
 		}
 	}
 }
+
+// TestTrustListMeanwhile: a trust list that is set while a new key waits for a
+// peer that is away is the one that counts afterwards.
+func TestTrustListMeanwhile(t *testing.T) {
+	t.Parallel()
+	peers := appliancetest.Cluster(t, 149, 2)
+	p, other := peers[0], peers[1]
+	first, second := appliancetest.NewAuthority(t), appliancetest.NewAuthority(t)
+	other.Kill()
+	p.Await("misses the other", 20*time.Second, func() string { return unless(p.Entry(other.Address).State == engine.PeerFailed, "Active") })
+	done := make(chan error, 1)
+	go func() { done <- first.TryCertify(p) }()
+	trusted := func() int {
+		var view commands.CertificateView
+		answered(t, p, "CertificateShow", nil, &view)
+		return len(view.Trusted)
+	}
+	p.Await("has the first list", 5*time.Second, func() string { return unless(trusted() == 1, "none") })
+	trusts(t, p, first.Root()+second.Root())
+	other.Up()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if n := trusted(); n != 2 {
+		t.Errorf("%d authorities are trusted, not the two of the list that was set last", n)
+	}
+	p.Restart()
+	appliancetest.Ready(t, peers)
+	if n := trusted(); n != 2 {
+		t.Errorf("after a restart %d authorities are trusted", n)
+	}
+}

@@ -235,7 +235,11 @@ func (a *appliance) credentials(ctx context.Context) (*link.Credentials, error) 
 			return nil, err
 		}
 	}
-	if err := a.loadTrust(stored.TrustStore); err != nil {
+	authorities, err := a.local.TrustStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.loadTrust(authorities); err != nil {
 		return nil, err
 	}
 	return link.LoadCredentials(stored.Certificate, stored.PrivateKey)

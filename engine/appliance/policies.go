@@ -374,7 +374,7 @@ func (s signer) Verify(digest, signature []byte, certificate string) (string, bo
 	}
 	fingerprint := link.Fingerprint(cert)
 	for _, m := range s.a.cluster.Agreed().Members {
-		if m.Fingerprint == fingerprint {
+		if m.Holds(fingerprint) {
 			return fingerprint, true, nil
 		}
 	}

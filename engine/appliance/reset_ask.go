@@ -184,7 +184,7 @@ func (r resets) own(ctx context.Context, keep []string) ([]engine.ResetItem, err
 	l := r.a.local
 	items, err := l.Items(ctx)
 	accounts, err2 := l.Accounts(ctx)
-	credentials, err3 := l.Credentials(ctx)
+	trusted, err3 := l.TrustStore(ctx)
 	keys, err4 := l.AuthorizedKeys(ctx)
 	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (r resets) own(ctx context.Context, keep []string) ([]engine.ResetItem, err
 	}
 	has := func(name string) bool { return slices.Contains(keep, name) }
 	var others []string
-	detail := map[string]string{sqlstore.KeepHostKeys: r.a.hostKeyPrint, sqlstore.KeepTrustStore: fmt.Sprint(len(credentials.TrustStore)),
+	detail := map[string]string{sqlstore.KeepHostKeys: r.a.hostKeyPrint, sqlstore.KeepTrustStore: fmt.Sprint(len(trusted)),
 		sqlstore.KeepServerCertificate: r.a.link.Credentials().Fingerprint()}
 	for _, acc := range accounts {
 		switch acc.Name {
