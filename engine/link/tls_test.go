@@ -289,6 +289,42 @@ func TestChangedKey(t *testing.T) {
 	}
 }
 
+// TestNextKey: a key that was told of is let on beside the present one, on both
+// ways, and each ends with its row.
+func TestNextKey(t *testing.T) {
+	t.Parallel()
+	a, b := start(t, "a", "127.0.0.58"), start(t, "b", "127.0.0.59")
+	meet(a, b)
+	echo(t, a)
+	echo(t, b)
+	present, fresh := b.link.Credentials(), credentialsFor(t, b.ip(), time.Now())
+	knows := func(key, next string) {
+		a.dir.change(func(d *directory) {
+			for i := range d.peers {
+				if d.peers[i].Node == "b" {
+					d.peers[i].Fingerprint, d.peers[i].Next = key, next
+				}
+			}
+		})
+		a.link.Recheck()
+	}
+	knows(present.Fingerprint(), fresh.Fingerprint())
+	for _, c := range []*link.Credentials{present, fresh, present, fresh} {
+		b.link.SetCredentials(c)
+		for _, way := range []struct{ from, to *peer }{{a, b}, {b, a}} {
+			if _, err := dialRaft(way.from, way.to); err != nil {
+				t.Errorf("%s to %s with %.8s: %v", way.from.node, way.to.node, c.Fingerprint(), err)
+			}
+		}
+	}
+	knows(fresh.Fingerprint(), "")
+	b.link.SetCredentials(present)
+	_, err := dialRaft(b, a)
+	wantRefusal(t, err, link.RefusedThere)
+	_, err = dialRaft(a, b)
+	wantRefusal(t, err, link.KeyChanged)
+}
+
 // TestSharedCertificate: several peers with one certificate are told apart by
 // their hello.
 func TestSharedCertificate(t *testing.T) {
