@@ -39,7 +39,9 @@ function P.evaluate(c)
   for _, peer in ipairs(c.peers) do
     if peer.index == c.cluster.primary_index then primary = peer end
   end
-  local first = primary and primary.address ~= c.peer and not list.contains(c.restarted, primary.address)
+  -- Of a primary that is away nobody knows here whether it was restarted.
+  local first = primary and primary.reachable and primary.address ~= c.peer
+    and not list.contains(c.restarted, primary.address)
   if first then return reject { reason = "primary_first" } end
 
   for _, peer in ipairs(c.peers) do

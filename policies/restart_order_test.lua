@@ -44,6 +44,12 @@ function test_every_other_peer_is_back()
   waits(evaluate(c), 5, "peer_not_back")
 end
 
+function test_nothing_is_held_against_a_primary_that_is_away()
+  local c = fixture("second")
+  c.restarted, c.peers[1].reachable = {}, false
+  waits(evaluate(c), 5, "peer_not_back")
+end
+
 function test_the_peer_itself_may_be_down()
   local c = fixture("second")
   c.peers[2].reachable, c.peers[2].state = false, "failed"

@@ -73,7 +73,7 @@ func TestCapacityAgreesWithAnOracle(t *testing.T) {
 // Source: reference 2.13, 11.
 func gateOf(in engine.GateRequest) (engine.GateAction, int) {
 	primary := slices.IndexFunc(in.Peers, func(p engine.PeerRecord) bool { return p.Index == in.Cluster.PrimaryIndex })
-	if primary >= 0 && in.Peer != in.Peers[primary].Address && !slices.Contains(in.Restarted, in.Peers[primary].Address) {
+	if primary >= 0 && in.Peers[primary].Reachable && in.Peer != in.Peers[primary].Address && !slices.Contains(in.Restarted, in.Peers[primary].Address) {
 		return engine.GateReject, 0
 	}
 	for _, p := range in.Peers {
