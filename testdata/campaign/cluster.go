@@ -111,7 +111,7 @@ func (s *siege) faults(ctx context.Context) {
 // one is one fault from its begin to the moment when everything is whole
 // again. It reports whether that came.
 func (s *siege) one(ctx context.Context, k kind) bool {
-	sc := &scene{ctx: ctx, bed: s.bed, load: s.load, look: s.watch, rand: s.rand, kind: k, raised: map[int][]int{}}
+	sc := &scene{ctx: ctx, bed: s.bed, load: s.load, look: s.watch, rand: s.rand, kind: k, raised: map[int][]int{}, apart: map[int][]int{}}
 	hold := sc.hold()
 	began, before := time.Now(), s.load.ledger.count()
 	err := k.inject(sc)

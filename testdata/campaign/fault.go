@@ -51,6 +51,7 @@ type scene struct {
 	what     string // "isolate 3"
 	heals    []func() error
 	raised   map[int][]int // alarms that must come up, by the peer that must say so
+	apart    map[int][]int // whom a peer does not reach
 	within   time.Duration // in which they must
 	clean    bool          // one fault is one raise: nothing about it is chance
 	untimely bool          // it has no place in the statistics of recovery
@@ -92,6 +93,7 @@ func (s *scene) parted(within time.Duration, a, b []int, alarms ...int) {
 			continue
 		}
 		for _, n := range group[0] {
+			s.apart[n] = append(s.apart[n], group[1]...)
 			for _, id := range alarms {
 				if !slices.Contains(s.raised[n], id) {
 					s.raised[n] = append(s.raised[n], id)

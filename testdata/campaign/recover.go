@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -121,6 +122,12 @@ func (s *siege) probe(ctx context.Context, patience time.Duration) error {
 	})
 }
 
+// of reports whether a raise is of this fault: the end of a short one may still be
+// noticed while the next one is put in.
+func (s *scene) of(n notice) bool {
+	return slices.ContainsFunc(s.apart[n.Peer], func(other int) bool { return strings.Contains(n.About, s.peer(other).fqdn()) })
+}
+
 // judgeAlarms waits until no alarm of the links holds any more, and compares
 // what was raised and lowered with the fault (I7, I8).
 func (s *siege) judgeAlarms(sc *scene, began, injected, healed time.Time) {
@@ -145,7 +152,9 @@ func (s *siege) judgeAlarms(sc *scene, began, injected, healed time.Time) {
 		}
 		at := [2]int{n.Peer, n.ID}
 		if n.Raised {
-			count[at]++
+			if sc.of(n) {
+				count[at]++
+			}
 			if first[at].IsZero() {
 				first[at] = n.At
 			}

@@ -64,6 +64,7 @@ type notice struct {
 	Peer   int // 1 to 6
 	ID     int
 	Raised bool
+	About  string    // the line before a raise, which names the peers that it is about
 	At     time.Time // when the line was read here: the peer's own clock may be wrong
 }
 
@@ -78,6 +79,7 @@ type logs struct {
 	newest  [peerCount]map[int]time.Time // when each was raised last
 	written [peerCount]time.Time         // when the last line was read
 	blank   [peerCount]bool              // what it knew is lost with its next start
+	raising [peerCount]string            // the last line that says what an alarm is about
 }
 
 // unkept is how long before a process is killed an alarm may have been raised
@@ -165,19 +167,23 @@ func (l *logs) line(i int, line string, at time.Time) {
 			}
 		}
 	}
+	if strings.Contains(line, `Detail="Raising alarm"`) {
+		l.raising[i] = line
+	}
 	m := alarmLine.FindStringSubmatch(line)
 	if m == nil {
 		return
 	}
 	id, _ := strconv.Atoi(m[2]) // digits
 	n := notice{Peer: i + 1, ID: id, Raised: m[1] == "Raised", At: at}
-	l.notices = append(l.notices, n)
 	if n.Raised {
+		n.About = l.raising[i]
 		l.holds[i][id]++
 		l.newest[i][id] = at
 	} else {
 		l.holds[i][id] = max(0, l.holds[i][id]-1)
 	}
+	l.notices = append(l.notices, n)
 }
 
 // since are the notices from a moment on.
