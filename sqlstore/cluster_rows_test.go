@@ -184,12 +184,18 @@ func TestAlarmsOfTheLastRunAreReplaced(t *testing.T) {
 		t.Error("nothing to publish was published although the copy lags behind")
 	}
 	g.Board.Heal()
-	g.Until("it publishes that nothing is raised", func() error { return late.PublishAlarms(t.Context(), late.Node, nil) })
+	// Of what the others published once more than was needed some may come later still.
+	g.Until("nothing is published as raised", func() error {
+		if err := late.PublishAlarms(t.Context(), late.Node, nil); err != nil {
+			return err
+		}
+		alarms, err := g.Peers[0].PublishedAlarms(t.Context())
+		if len(alarms) != 0 {
+			err = fmt.Errorf("still published: %v", alarms)
+		}
+		return err
+	})
 	g.Equal()
-	alarms, err := g.Peers[0].PublishedAlarms(t.Context())
-	if err != nil || len(alarms) != 0 {
-		t.Errorf("still published: %v %v", alarms, err)
-	}
 	before := late.Status().Applied
 	if err := late.PublishAlarms(t.Context(), late.Node, nil); err != nil || late.Status().Applied != before {
 		t.Errorf("the same again: %v, index %d, want %d", err, late.Status().Applied, before)

@@ -12,7 +12,7 @@ import (
 
 // How the store and the other peers are kept up to date.
 const (
-	slowPace  = 10 * time.Second       // counts and times of alarms that people know already
+	slowPace  = 10 * time.Second       // counts and times of alarms that people know already, and the look at what the board shows
 	firstWait = 100 * time.Millisecond // after a failed attempt, doubled up to lastWait
 	lastWait  = time.Second
 	patience  = 10 * time.Second // one attempt to publish
@@ -126,15 +126,17 @@ func (t *Tracker) takeDirty() (n name, a engine.RaisedAlarm, held, ok bool) {
 }
 
 // publish keeps this peer's rows of cluster.db equal to its alarms: at once
-// after a change, and again and again while it is cut off.
+// after a change, again and again while it is cut off, and at a slow pace in any
+// case: a write whose outcome nobody learned may be carried out after later ones.
 func (t *Tracker) publish(ctx context.Context) {
 	var wait backoff
 	var shown []engine.RaisedAlarm
 	var fresh bool    // shown is what the board has
+	var at time.Time  // when it was
 	wake(t.wakeBoard) // rows of an earlier run may be there
-	for pause(ctx, t.wakeBoard, wait.next(time.Hour)) {
+	for pause(ctx, t.wakeBoard, wait.next(slowPace)) {
 		node, own, again := t.toPublish()
-		if again {
+		if again || time.Since(at) >= slowPace {
 			fresh = false
 		}
 		if node == "" || fresh && reflect.DeepEqual(own, shown) {
@@ -147,7 +149,7 @@ func (t *Tracker) publish(ctx context.Context) {
 			t.log.Warn("alarms not published, trying again", "err", err)
 		}
 		if fresh = err == nil; fresh {
-			shown = own
+			shown, at = own, time.Now()
 		}
 	}
 }

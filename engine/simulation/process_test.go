@@ -62,6 +62,8 @@ type process struct {
 	news    chan struct{}
 	started time.Time
 	tripped atomic.Bool // a restart was asked for
+
+	published bool // the last publication of alarms ended well; the tracker's goroutine alone
 }
 
 // standing is the end of a stop (SIGSTOP), nil when the process runs. w.mu is held.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -176,7 +177,14 @@ func (s store) PublishAlarms(ctx context.Context, node string, own []engine.Rais
 	if s.p.servers.Load().Leader == "" {
 		return engine.Errorf(engine.Unavailable, "no leader") // what the retries of apply would find out
 	}
+	s.p.w.mu.Lock()
+	same := s.p.published && s.p.replica != nil && reflect.DeepEqual(s.p.replica.dir.state.alarms[node], own)
+	s.p.w.mu.Unlock()
+	if same {
+		return nil
+	}
 	_, err := s.apply(ctx, command{verb: publish, node: node, alarms: own})
+	s.p.published = err == nil
 	return err
 }
 
