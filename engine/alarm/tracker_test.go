@@ -249,8 +249,8 @@ func TestSetIsSilentWhenNothingChanges(t *testing.T) {
 		if own.Count != 1 || own.Params["peers"] != "192.0.2.13" {
 			t.Errorf("own = %+v", own)
 		}
-		if r.disk.puts != 2 || r.board.attempts > 3 {
-			t.Errorf("%d writes and %d publications, want 2 and at most 3", r.disk.puts, r.board.attempts)
+		if r.disk.puts != 2 || r.board.writes > 3 {
+			t.Errorf("%d writes and %d publications, want 2 and at most 3", r.disk.puts, r.board.writes)
 		}
 		if n := len(r.journal.names()); n != 1 {
 			t.Errorf("%d events, want 1", n)
