@@ -156,6 +156,9 @@ func TestFence(t *testing.T) {
 		if e := a.Refused(`xCommand ZoneAdd ZoneName: "too late" Type: Neighbor`); e.Code != engine.Denied || !strings.Contains(e.Error(), "ForceConfigUpdate") {
 			t.Errorf("a save on the older copy, which knows that it is: %v", e)
 		}
+		if e := a.Refused(`xCommand PolicyWaive Finding: "cluster.rtt.over_limit" For: 24h Reason: "too late"`); e.Code != engine.Denied || !strings.Contains(e.Error(), "ForceConfigUpdate") {
+			t.Errorf("a change of the policies there: %v", e)
+		}
 		b.Stop()
 		a.Restart() // what it had heard of the other is forgotten
 		a.Exec(`xCommand ZoneAdd ZoneName: "of generation 1" Type: Neighbor`)

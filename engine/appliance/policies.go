@@ -30,11 +30,64 @@ import (
 func (a *appliance) newLifecycle() {
 	a.releases = &releases{local: a.local}
 	a.lifecycle = policy.NewLifecycle(policy.LifecycleOptions{
-		Policies: a.policies, Builtin: builtin(), Store: a.store, Records: records{a}, Peers: members{a}, Alarms: policyAlarms{a},
+		Policies: a.policies, Builtin: builtin(), Store: policyStore{a.store}, Records: records{a}, Peers: members{a}, Alarms: policyAlarms{a},
 		Signer: signer{a}, Setting: clusterConfig{a}.Get,
 		Emit:    func(actor engine.Actor, what string) { a.journal.Emit(event.By(actor, "Policy Change", what)) },
 		Applied: a.cluster.RulesChanged, Logger: a.log.With("module", "policy"),
 	})
+}
+
+// policyStore refuses changes of the policies while this system's copy is about
+// to be replaced: they would only be one more thing that is lost.
+type policyStore struct{ *store }
+
+func (p policyStore) PutPolicyDraft(ctx context.Context, v engine.PolicyVersion, builtin bool) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.PutPolicyDraft(ctx, v, builtin)
+}
+
+func (p policyStore) SetPolicyDraft(ctx context.Context, name, draft, by string) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.SetPolicyDraft(ctx, name, draft, by)
+}
+
+func (p policyStore) DraftPolicyData(ctx context.Context, changes []engine.PolicyDatum) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.DraftPolicyData(ctx, changes)
+}
+
+func (p policyStore) StagePolicy(ctx context.Context, r engine.PolicyRevision, data map[string]map[string]string) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.StagePolicy(ctx, r, data)
+}
+
+func (p policyStore) ActivatePolicy(ctx context.Context, r engine.PolicyRevision) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.ActivatePolicy(ctx, r)
+}
+
+func (p policyStore) PutPolicyWaiver(ctx context.Context, w engine.PolicyWaiver) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.PutPolicyWaiver(ctx, w)
+}
+
+func (p policyStore) DeletePolicyWaiver(ctx context.Context, id string) error {
+	if err := p.a.cluster.MayShare(); err != nil {
+		return err
+	}
+	return p.store.DeletePolicyWaiver(ctx, id)
 }
 
 // rules are the policies as clustering asks them: findings that are waived are
@@ -374,7 +427,7 @@ func (s signer) Verify(digest, signature []byte, certificate string) (string, bo
 	}
 	fingerprint := link.Fingerprint(cert)
 	for _, m := range s.a.cluster.Agreed().Members {
-		if m.Holds(fingerprint) {
+		if m.Fingerprint == fingerprint {
 			return fingerprint, true, nil
 		}
 	}

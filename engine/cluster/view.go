@@ -60,14 +60,22 @@ func (s *Service) View(ctx context.Context) engine.ClusterView {
 //
 // Errors: Denied, naming the primary.
 func (s *Service) MayEdit() error {
-	switch agreed := s.Agreed(); {
-	case s.joining():
-		return engine.Errorf(engine.Denied, "this system waits to be admitted to its cluster, whose configuration replaces its own").
-			With("Primary", "edit the configuration on the primary, "+s.Running().PrimaryAddress())
-	case agreed.Primary != "" && agreed.Primary != s.o.Node:
+	if agreed := s.Agreed(); !s.joining() && agreed.Primary != "" && agreed.Primary != s.o.Node {
 		primary := s.addressOf(agreed.Primary)
 		return engine.Errorf(engine.Denied, "configuration is edited on the primary, %s", primary).
 			With("Primary", "sign in at "+primary+" and repeat the change there")
+	}
+	return s.MayShare()
+}
+
+// MayShare refuses what every peer is to have, and can be changed on any, while
+// what this system has is about to be replaced by what the cluster has.
+//
+// Errors: Denied.
+func (s *Service) MayShare() error {
+	if s.joining() {
+		return engine.Errorf(engine.Denied, "this system waits to be admitted to its cluster, whose configuration replaces its own").
+			With("Primary", "edit the configuration on the primary, "+s.Running().PrimaryAddress())
 	}
 	if f := s.superseded(); f != nil {
 		return engine.Errorf(engine.Denied, "%s", olderGeneration(f)).
