@@ -78,14 +78,14 @@ func (s *Service) arrange(ctx context.Context) {
 	}
 }
 
-// remains reports whether m is the member that p was, as it is while it changes
-// to the key that it told of, and takes up its keys then.
+// remains reports whether m is the member that p was, and takes up its key then:
+// a member with another key is the same one.
 func (p *peer) remains(m engine.Member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	same := p.node == m.Node && (p.key == m.Fingerprint || p.next == m.Fingerprint)
+	same := p.node == m.Node
 	if same {
-		p.key, p.next = m.Fingerprint, m.Next
+		p.key = m.Fingerprint
 	}
 	return same
 }
@@ -96,7 +96,7 @@ func (p *peer) become(m engine.Member) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.node, p.key, p.next = m.Node, m.Fingerprint, m.Next
+	p.node, p.key = m.Node, m.Fingerprint
 	p.up, p.rtts, p.facts, p.version, p.told = false, nil, engine.Facts{}, "", ""
 	p.dbTried, p.dbUp, p.met, p.dbMet = false, false, false, false
 }
@@ -136,8 +136,16 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 	}
 	ctx, stop := context.WithTimeout(ctx, patience) // for both tries
 	defer stop()
-	suspect := time.AfterFunc(s.o.Timeout/3, func() { s.checkDatabase(whole, p) })
-	defer suspect.Stop()
+	silent, answers := context.WithCancel(whole)
+	suspect := time.AfterFunc(s.o.Timeout/3, func() {
+		defer answers()
+		s.checkDatabase(silent, p)
+	})
+	defer func() {
+		if suspect.Stop() {
+			answers()
+		}
+	}()
 	told, known := p.versions()
 	err := s.call(ctx, p.member(), "/v1/beat", s.say(told, known), &answer, &rtt)
 	if err != nil && ctx.Err() == nil {
@@ -157,6 +165,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 		}
 		return
 	}
+	answers() // what is slow to answer here may be slow to take a connection
 	s.accepted(p.member(), p.address)
 	first, farther := p.answered(answer.SeenAs, rtt, now)
 	if first {
@@ -165,6 +174,7 @@ func (s *Service) exchange(ctx context.Context, p *peer) {
 		signal(s.kick)
 	}
 	s.heard(p, answer)
+	s.askMembers(whole, p, answer.Live.Store.Applied)
 }
 
 // probe looks whether a listed address that is no member yet is there at all.
@@ -234,7 +244,7 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 }
 
 // checkDatabase looks whether a peer whose link is silent answers on its
-// database port. The connection that watchDatabase holds cannot tell: the
+// database port, until ctx ends because the link does. The connection that watchDatabase holds cannot tell: the
 // kernel of a peer that is stopped keeps it.
 func (s *Service) checkDatabase(ctx context.Context, p *peer) {
 	node := p.member()

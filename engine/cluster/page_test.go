@@ -41,6 +41,7 @@ type system struct {
 	lost   cluster.Lost // nil: forgotten with the run
 	keys   []engine.Key // of this system
 	raised []cluster.Condition
+	peers  map[string]*other // that answer; nil: cut off
 
 	site      []policy.Script // beside the built-in ones
 	restarts  int
@@ -109,7 +110,10 @@ func (s *system) Reconcile(context.Context, []string, string, func(string) bool)
 	return "", nil
 }
 
-func (s *system) Client(string) (*http.Client, error) {
+func (s *system) Client(node string) (*http.Client, error) {
+	if s.peers != nil {
+		return &http.Client{Transport: s.peers[node]}, nil
+	}
 	return nil, engine.Errorf(engine.Unavailable, "cut off")
 }
 
@@ -121,7 +125,10 @@ func (s *system) Join(context.Context, string, cluster.JoinAsk) (cluster.Grant, 
 	return cluster.Grant{}, engine.Errorf(engine.Unavailable, "cut off")
 }
 
-func (s *system) DialDatabase(context.Context, string) (net.Conn, error) {
+func (s *system) DialDatabase(ctx context.Context, node string) (net.Conn, error) {
+	if s.peers != nil {
+		return s.peers[node].dial(ctx)
+	}
 	return nil, engine.Errorf(engine.Unavailable, "cut off")
 }
 

@@ -45,6 +45,10 @@ func (s *Service) Handler(remote Remote) http.Handler {
 		s.o.Group.FollowerApplied(node, in.Index)
 		reply(w, struct{}{}, nil)
 	})
+	mux.HandleFunc("POST /v1/members", func(w http.ResponseWriter, r *http.Request) {
+		agreed := s.Agreed()
+		reply(w, introduction{Cluster: agreed.Cluster, Generation: agreed.Generation.ID, Members: agreed.Members}, nil)
+	})
 	mux.HandleFunc("POST /v1/apply", func(w http.ResponseWriter, r *http.Request) {
 		var in struct{ Batch []byte }
 		if !read(w, r, &in) {

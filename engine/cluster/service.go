@@ -48,6 +48,7 @@ type Service struct {
 	compared   map[string]compared  // the copies of the members with this one, by node id
 	inDoubt    []string             // the tables in which this copy differs from the primary's, as that one says
 	synced     time.Time
+	introduced time.Time // when a member was last asked who the members are
 	applied    progress
 	said       said
 	watchers   map[chan struct{}]bool
@@ -208,22 +209,27 @@ func (s *Service) StoreChanged(ctx context.Context) {
 	s.applied.note(s.o.Group.Servers().Applied, time.Now())
 	s.mu.Unlock()
 	if membersChanged {
-		if err := s.o.KeepMembers(ctx, agreed.Cluster, agreed.Members); err != nil {
-			s.o.Log.Warn("copy of the members not kept", "module", "cluster", "err", err)
-		}
-		for _, m := range former {
-			if !slices.ContainsFunc(agreed.Members, func(n engine.Member) bool { return n.Node == m.Node }) {
-				s.accepted(m.Node, m.Address) // whom nobody dials any more is not refused any more
-				s.o.Departed(ctx, m)
-			}
-		}
-		s.o.Link.Refresh()
-		signal(s.wake)
+		s.followMembers(ctx, agreed.Cluster, former, agreed.Members)
 	}
 	if membersChanged || primaryChanged {
 		signal(s.kick)
 	}
 	s.notify()
+}
+
+// followMembers keeps the list of the members and reaches those that are new.
+func (s *Service) followMembers(ctx context.Context, cluster string, former, members []engine.Member) {
+	if err := s.o.KeepMembers(ctx, cluster, members); err != nil {
+		s.o.Log.Warn("copy of the members not kept", "module", "cluster", "err", err)
+	}
+	for _, m := range former {
+		if !isMember(members, m.Node) {
+			s.accepted(m.Node, m.Address) // whom nobody dials any more is not refused any more
+			s.o.Departed(ctx, m)
+		}
+	}
+	s.o.Link.Refresh()
+	signal(s.wake)
 }
 
 func isMember(members []engine.Member, node string) bool {
