@@ -81,15 +81,7 @@ type Member struct {
 	Node        string `json:"node"`        // node id, which is its Raft id and Raft address too
 	Address     string `json:"address"`     // its Peer N address when it joined
 	Fingerprint string `json:"fingerprint"` // SHA-256 of its public key (SubjectPublicKeyInfo), lower-case hex
-	// Next is the fingerprint of the key that it is about to use, or uses already:
-	// accepted beside the present one. "" when there is none.
-	Next    string `json:"next_fingerprint,omitempty"`
-	Release string `json:"release"`
-}
-
-// Holds reports whether a key, by its fingerprint, is one that the member may show.
-func (m Member) Holds(fingerprint string) bool {
-	return fingerprint == m.Fingerprint || fingerprint == m.Next && m.Next != ""
+	Release     string `json:"release"`
 }
 
 // PeerState is how one peer sees another.

@@ -142,7 +142,7 @@ func (a *agreedAt) clone() engine.Agreed {
 func (s *raftStore) readAgreed() (engine.Agreed, error) {
 	rows, err := s.query(
 		stmt("SELECT cluster, generation, generation_id, parent, primary_node, revision FROM agreed"),
-		stmt("SELECT * FROM member ORDER BY node")) // not by name: migration 6 adds the last column
+		stmt("SELECT node, address, fingerprint, release FROM member ORDER BY node"))
 	if err != nil {
 		return engine.Agreed{}, err
 	}
@@ -156,10 +156,7 @@ func (s *raftStore) readAgreed() (engine.Agreed, error) {
 		out.Primary, out.Revision = r.text(), r.int()
 	}
 	for r := range each(rows[1]) {
-		m := engine.Member{Node: r.text(), Address: r.text(), Fingerprint: r.text(), Release: r.text()}
-		r.int() // known
-		m.Next = r.text()
-		out.Members = append(out.Members, m)
+		out.Members = append(out.Members, engine.Member{Node: r.text(), Address: r.text(), Fingerprint: r.text(), Release: r.text()})
 	}
 	return out, nil
 }

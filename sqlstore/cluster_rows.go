@@ -61,19 +61,11 @@ func (c *Cluster) RenameMember(ctx context.Context, node, address string) error 
 	return err
 }
 
-// PutNextKey tells the members of a key that a member is about to use, by its
-// fingerprint; "" takes that back.
-//
-// Errors: Unavailable, also while a member's release does not know of next keys.
-func (c *Cluster) PutNextKey(ctx context.Context, node, fingerprint string) error {
-	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET next_fingerprint = ? WHERE node = ?", fingerprint, node)))
-	return err
-}
-
-// UseNextKey makes the next key of a member its present one, and the only one.
-// Nothing happens when its next key is another. Errors: Unavailable.
-func (c *Cluster) UseNextKey(ctx context.Context, node, fingerprint string) error {
-	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET fingerprint = next_fingerprint, next_fingerprint = '' WHERE node = ? AND next_fingerprint = ?", node, fingerprint)))
+// PutMemberKey changes the key that a member is known by, by its fingerprint; a
+// member that is not there is no error.
+// Errors: Unavailable.
+func (c *Cluster) PutMemberKey(ctx context.Context, node, fingerprint string) error {
+	_, err := c.applyKept(ctx, newBatch(stmt("UPDATE member SET fingerprint = ? WHERE node = ?", fingerprint, node)))
 	return err
 }
 

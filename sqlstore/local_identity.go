@@ -101,8 +101,8 @@ func (l *Local) putIdentity(ctx context.Context, id Identity, members []engine.M
 // Members returns the copy of the members, by node id.
 func (l *Local) Members(ctx context.Context) ([]engine.Member, error) {
 	return collect(ctx, l.read, "read the members", func(s scanner) (m engine.Member, err error) {
-		return m, s.Scan(&m.Node, &m.Address, &m.Fingerprint, &m.Release, &m.Next)
-	}, "SELECT node, address, fingerprint, release, next_fingerprint FROM member ORDER BY node")
+		return m, s.Scan(&m.Node, &m.Address, &m.Fingerprint, &m.Release)
+	}, "SELECT node, address, fingerprint, release FROM member ORDER BY node")
 }
 
 // PutMembers replaces the copy of the members. Errors: Invalid.
@@ -118,8 +118,7 @@ func putMembers(ctx context.Context, tx *dbsql.Tx, members []engine.Member) erro
 		return err
 	}
 	for _, m := range members {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO member (node, address, fingerprint, release, next_fingerprint) VALUES (?, ?, ?, ?, ?)",
-			m.Node, m.Address, m.Fingerprint, m.Release, m.Next); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO member VALUES (?, ?, ?, ?)", m.Node, m.Address, m.Fingerprint, m.Release); err != nil {
 			return err
 		}
 	}

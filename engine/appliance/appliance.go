@@ -388,7 +388,7 @@ func (a *appliance) upkeep(ctx context.Context) error {
 		if a.storeErr.Load() != nil {
 			continue
 		}
-		certificates{a}.settleKey(ctx)
+		certificates{a}.tellKey(ctx)
 		done, err := a.store.Upkeep(ctx)
 		if err != nil {
 			a.log.Debug("schema of the cluster database not looked after", "module", "clusterdb", "err", err)

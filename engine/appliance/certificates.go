@@ -38,7 +38,6 @@ func (c certificates) Show(ctx context.Context) (command.CertificateView, error)
 	for _, cert := range parsed([]byte(strings.Join(authorities, "\n"))) {
 		view.Trusted = append(view.Trusted, command.TrustedCertificate{Subject: cert.Subject.String(), NotAfter: cert.NotAfter.UTC(), Fingerprint: link.Fingerprint(cert)})
 	}
-	view.Refusing = c.unreached()
 	return view, nil
 }
 
@@ -105,9 +104,9 @@ func (c certificates) DeleteRequest(ctx context.Context, actor engine.Actor) err
 }
 
 // SetServer checks a certificate, and uses it unless it is only to be tried.
-func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text string, how command.CertificateChange) (command.CertificateChecked, error) {
+func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text string, try bool) (command.CertificateChecked, error) {
 	var out command.CertificateChecked
-	if !how.Try {
+	if !try {
 		c.a.keyChange.Lock()
 		defer c.a.keyChange.Unlock()
 	}
@@ -129,28 +128,18 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 	if out.CertFacts, err = link.CheckCertificate(cert, key, c.a.trust(), time.Now()); err != nil {
 		return out, err
 	}
+	before := c.a.link.Credentials()
+	if cert, err = link.Succeed(c.a.identity.now().Node, before, cert); err != nil {
+		return out, err
+	}
 	fresh, err := link.LoadCredentials(cert, key)
 	if err != nil {
 		return out, err
 	}
-	out.KeyChanged = fresh.Fingerprint() != c.a.link.Credentials().Fingerprint()
-	if out.KeyChanged && !how.Try && !how.Force {
-		c.awaitReached(ctx)
-	}
-	if out.KeyChanged {
-		out.Refusing = c.unreached()
-	}
+	out.KeyChanged = fresh.Fingerprint() != before.Fingerprint()
 	out.Findings = c.findings(fresh, c.a.trust())
-	if err := c.permit(out, how); err != nil || how.Try {
+	if err := permit(out); err != nil || try {
 		return out, err
-	}
-	if out.KeyChanged {
-		if err := c.announce(ctx, fresh.Fingerprint(), how.Force); err != nil {
-			return out, err
-		}
-		if err := fail.Point("key.announced"); err != nil {
-			return out, err
-		}
 	}
 	stored.Certificate, stored.PrivateKey, stored.Changed = cert, key, time.Now().UTC()
 	if err := c.a.local.PutCredentials(ctx, stored); err != nil {
@@ -161,7 +150,10 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 	}
 	c.a.link.SetCredentials(fresh)
 	if out.KeyChanged {
-		c.use(ctx, fresh.Fingerprint())
+		if err := fail.Point("key.shown"); err != nil {
+			return out, err
+		}
+		c.tellKey(ctx)
 	}
 	if bytes.Equal(key, pending.PrivateKey) {
 		if err := c.a.local.PutPendingKey(ctx, sqlstore.PendingKey{}); err != nil {
@@ -174,14 +166,10 @@ func (c certificates) SetServer(ctx context.Context, actor engine.Actor, text st
 }
 
 // permit refuses a certificate that would cut this peer off.
-func (c certificates) permit(out command.CertificateChecked, how command.CertificateChange) error {
+func permit(out command.CertificateChecked) error {
 	if blocking := engine.Errors(out.Findings); len(blocking) > 0 {
 		return &engine.Error{Code: engine.Denied, Message: "the certificate would cut this system off from its peers", Findings: out.Findings,
 			Item: "Server certificate", Remedy: "have one issued as the findings say; or set the TLS verification mode to Permissive first"}
-	}
-	if len(out.Refusing) > 0 && !how.Force && !how.Try {
-		return engine.Errorf(engine.Conflict, "the certificate has a new key, and these peers cannot be told now: %s; they will refuse this system until its new key is accepted there", strings.Join(out.Refusing, " ")).
-			With("Force", "wait until they are Active; have the certificate issued for the present key; or give Force: On, and accept the key on those peers with xCommand ClusterPeerKeyAccept")
 	}
 	return nil
 }
@@ -341,6 +329,9 @@ func (c certificates) renew(ctx context.Context, now time.Time) error {
 	}
 	leaf := own.Certificate()
 	if stored.Certificate, err = link.RenewCertificate(stored.PrivateKey, leaf.DNSNames, leaf.IPAddresses, now); err != nil {
+		return err
+	}
+	if stored.Certificate, err = link.Succeed(c.a.identity.now().Node, own, stored.Certificate); err != nil {
 		return err
 	}
 	fresh, err := link.LoadCredentials(stored.Certificate, stored.PrivateKey)

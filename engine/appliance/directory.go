@@ -55,7 +55,7 @@ func (d *directory) Peers() []link.PeerAddress {
 	present := map[string]bool{}
 	for _, m := range d.a.cluster.Targets() {
 		present[m.Node] = true
-		out = append(out, link.PeerAddress{Node: m.Node, Address: m.Address, Fingerprint: m.Fingerprint, Next: m.Next, Ports: ports})
+		out = append(out, link.PeerAddress{Node: m.Node, Address: m.Address, Fingerprint: m.Fingerprint, Ports: ports})
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

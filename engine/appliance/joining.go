@@ -166,7 +166,7 @@ func (p *peerLink) Admit(ctx context.Context, asker link.JoinSide) (link.Grant, 
 }
 
 func joinAsk(side link.JoinSide) (cluster.JoinAsk, error) {
-	ask := cluster.JoinAsk{Page: side.Page, Age: side.SavedAge, Address: side.Address, RemoteIP: side.RemoteIP, Key: side.Fingerprint}
+	ask := cluster.JoinAsk{Page: side.Page, Age: side.SavedAge, Address: side.Address, RemoteIP: side.RemoteIP, Key: side.Fingerprint, Known: side.Pinned}
 	if err := json.Unmarshal(side.Facts, &ask.Facts); err != nil {
 		return ask, engine.Errorf(engine.Invalid, "the joining peer's facts were not understood: %w", err)
 	}

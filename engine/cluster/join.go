@@ -194,7 +194,7 @@ func (s *Service) judgeJoiner(ctx context.Context, ask JoinAsk) error {
 			return engine.Errorf(engine.Denied, "the joining peer has this system's node id; it was made from a copy of this system's data").
 				With("Peers", "factory reset the copy: it then makes an identity of its own")
 		}
-		if strings.EqualFold(m.Address, ask.Address) && !m.Holds(ask.Key) {
+		if strings.EqualFold(m.Address, ask.Address) && ask.Key != m.Fingerprint && (m.Node != ask.Facts.Node || !ask.Known) {
 			return engine.Errorf(engine.Denied, "%s is a member already, with another key", ask.Address).
 				With("Peers", "if that machine was replaced, take its address off the list, save, and put it back")
 		}

@@ -122,6 +122,7 @@ type JoinAsk struct {
 	Address  string `json:"-"` // listed address that the connection came from
 	RemoteIP string `json:"-"`
 	Key      string `json:"-"` // fingerprint that the joiner proved
+	Known    bool   `json:"-"` // it is the one that its node is known by, or follows it
 }
 
 // Grant makes the joiner a member.

@@ -27,7 +27,6 @@ type peer struct {
 	mu    sync.Mutex
 	node  string // "" until it is a member
 	key   string // fingerprint of that member
-	next  string // of the key that it is about to use
 	tried bool
 	up    bool // the peer link answers
 	cause string

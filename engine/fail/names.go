@@ -24,7 +24,7 @@ var Names = []string{
 	"systemkey.next", "systemkey.resealed", "systemkey.placed", "systemkey.announced", "systemkey.heard",
 
 	// The key of a peer's certificate: engine/appliance.
-	"key.announced", "key.kept",
+	"key.kept", "key.shown",
 
 	// The data keys of a cluster: engine/appliance.
 	"datakey.made", "datakey.wrapped", "datakey.resealed",

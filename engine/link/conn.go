@@ -11,16 +11,16 @@ import (
 // users, who would otherwise judge the session themselves.
 type Conn struct {
 	net.Conn
-	link        *Link
-	raw         net.Conn
-	node        string
-	fingerprint string
-	cluster     string
-	generation  engine.Generation
-	purpose     Purpose
-	layer       *RaftLayer
-	remote      Hello
-	once        sync.Once
+	link       *Link
+	raw        net.Conn
+	node       string
+	key        shown
+	cluster    string
+	generation engine.Generation
+	purpose    Purpose
+	layer      *RaftLayer
+	remote     Hello
+	once       sync.Once
 }
 
 // Node is the node id of the member at the other end.

@@ -30,8 +30,10 @@ const minRSABits = 2048
 // Credentials are a peer's certificate chain and its key. They never change;
 // a new certificate makes new ones.
 type Credentials struct {
-	tls  tls.Certificate
-	leaf *x509.Certificate
+	tls   tls.Certificate
+	peers tls.Certificate // with what vouches for the key
+	leaf  *x509.Certificate
+	past  []succession
 }
 
 // Fingerprint is the SHA-256 of the public key (SubjectPublicKeyInfo) in
@@ -105,7 +107,7 @@ func RenewCertificate(keyPEM []byte, names []string, ips []net.IP, now time.Time
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), nil
 }
 
-// LoadCredentials reads a PEM chain, leaf first, and its key.
+// LoadCredentials reads a PEM chain, leaf first, what Succeed added to it, and its key.
 //
 // Errors: Invalid.
 func LoadCredentials(certPEM, keyPEM []byte) (*Credentials, error) {
@@ -114,7 +116,12 @@ func LoadCredentials(certPEM, keyPEM []byte) (*Credentials, error) {
 		return nil, (&engine.Error{Code: engine.Invalid, Message: "the certificate and the key do not fit: " + reason(err), Err: err}).
 			With("Server certificate", "upload the certificate that was issued for this peer's own key, in PEM form")
 	}
-	return &Credentials{tls: pair, leaf: pair.Leaf}, nil
+	c := &Credentials{tls: pair, peers: pair, leaf: pair.Leaf, past: successions(certPEM)}
+	c.peers.Certificate = slices.Clone(pair.Certificate)
+	for _, s := range c.past {
+		c.peers.Certificate = append(c.peers.Certificate, s.old, s.fresh)
+	}
+	return c, nil
 }
 
 func parseKey(keyPEM []byte) (crypto.Signer, error) {
@@ -204,17 +211,24 @@ func basicFault(leaf *x509.Certificate, trust Trust, now time.Time) string {
 	if k, ok := leaf.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < minRSABits {
 		return "its RSA key is shorter than 2048 bits"
 	}
-	for _, list := range trust.Revoked {
-		if string(list.RawIssuer) != string(leaf.RawIssuer) {
+	if trust.revoked(leaf) {
+		return "revoked by its issuer"
+	}
+	return ""
+}
+
+func (t Trust) revoked(cert *x509.Certificate) bool {
+	for _, list := range t.Revoked {
+		if string(list.RawIssuer) != string(cert.RawIssuer) {
 			continue
 		}
 		for _, e := range list.RevokedCertificateEntries {
-			if e.SerialNumber.Cmp(leaf.SerialNumber) == 0 {
-				return "revoked by its issuer"
+			if e.SerialNumber.Cmp(cert.SerialNumber) == 0 {
+				return true
 			}
 		}
 	}
-	return ""
+	return false
 }
 
 func verifyChain(leaf *x509.Certificate, more []*x509.Certificate, trust Trust, now time.Time, use x509.ExtKeyUsage) error {

@@ -194,7 +194,7 @@ func (l *Link) judgeMember(s *session, theirs Hello, authentic bool) (PeerAddres
 }
 
 func (l *Link) conn(tc *tls.Conn, raw net.Conn, s *session, node string, remote Hello) *Conn {
-	return &Conn{Conn: tc, link: l, raw: raw, node: node, fingerprint: s.fingerprint, cluster: s.self.Cluster,
+	return &Conn{Conn: tc, link: l, raw: raw, node: node, key: s.key(), cluster: s.self.Cluster,
 		generation: s.self.Generation, purpose: s.purpose, remote: remote}
 }
 

@@ -141,7 +141,7 @@ func (l *Link) join(ctx context.Context, req JoinRequest, contact *Contact) (Gra
 	}
 	for _, p := range l.members() {
 		if strings.EqualFold(p.Address, req.Address) && !p.Removed {
-			peer.Node, peer.Fingerprint, peer.Next = p.Node, p.Fingerprint, p.Next
+			peer.Node, peer.Fingerprint = p.Node, p.Fingerprint
 		}
 	}
 	hctx, done := context.WithTimeout(ctx, HandshakeTimeout)
@@ -326,7 +326,7 @@ func (l *Link) decide(ctx context.Context, s *session, ask joinAsk, asker JoinSi
 		return JoinSide{}, engine.Errorf(engine.Conflict, "node id %q cannot join", ask.Side.Node)
 	}
 	for _, p := range l.members() {
-		if p.Node == ask.Side.Node && !p.Removed && p.Fingerprint != "" && !p.holds(s.fingerprint) {
+		if p.Node == ask.Side.Node && !p.Removed && p.Fingerprint != "" && !s.key().isOf(p, s.self.Trust) {
 			return JoinSide{}, refusef(KeyChanged, "node %s was pinned with %s and shows %s", p.Node, p.Fingerprint, s.fingerprint)
 		}
 	}

@@ -65,21 +65,14 @@ var StandardPorts = Ports{Peer: 4371, Raft: 4372}
 // PeerAddress is one peer whose key was pinned, or that was removed.
 //
 // Address is its Peer N field as listed now: a changed key is noticed by
-// it. Fingerprint is its pin, "" before first contact; Next is the key that it
-// is about to use, "" when there is none.
+// it. Fingerprint is its pin, "" before first contact.
 // A removed peer is told so, and nothing else. Zero Ports are the standard ones.
 type PeerAddress struct {
 	Node        string
 	Address     string
 	Fingerprint string
-	Next        string
 	Removed     bool
 	Ports       Ports
-}
-
-// holds reports whether a key is one that the peer may show.
-func (p PeerAddress) holds(fingerprint string) bool {
-	return fingerprint == p.Fingerprint || fingerprint == p.Next && p.Next != ""
 }
 
 // Self is what this peer is now: one consistent snapshot.
@@ -313,7 +306,7 @@ func (l *Link) Recheck() {
 	self := l.cfg.Directory.Self()
 	peers := l.cfg.Directory.Peers()
 	pinned := func(c *Conn) bool {
-		return slices.ContainsFunc(peers, func(p PeerAddress) bool { return !p.Removed && p.Node == c.node && p.holds(c.fingerprint) })
+		return slices.ContainsFunc(peers, func(p PeerAddress) bool { return !p.Removed && p.Node == c.node && c.key.isOf(p, self.Trust) })
 	}
 	l.dropWhere(func(c *Conn) bool {
 		return c.cluster != self.Cluster || fenced && c.purpose != PurposeRecover && Stand(self.Generation, c.generation) != Same || !pinned(c)

@@ -289,40 +289,74 @@ func TestChangedKey(t *testing.T) {
 	}
 }
 
-// TestNextKey: a key that was told of is let on beside the present one, on both
-// ways, and each ends with its row.
-func TestNextKey(t *testing.T) {
+// TestSuccession: a key that the pinned one vouches for is let on, on both ways,
+// also when several followed one another; once it is pinned itself the ones before
+// are not. What anything else signed vouches for nothing.
+func TestSuccession(t *testing.T) {
 	t.Parallel()
 	a, b := start(t, "a", "127.0.0.58"), start(t, "b", "127.0.0.59")
 	meet(a, b)
 	echo(t, a)
 	echo(t, b)
-	present, fresh := b.link.Credentials(), credentialsFor(t, b.ip(), time.Now())
-	knows := func(key, next string) {
+	next := func(node string, before *link.Credentials) *link.Credentials {
+		cert, key, err := link.NewCredentials([]string{"b.example.com"}, []net.IP{net.ParseIP(b.ip())}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cert, err = link.Succeed(node, before, cert); err != nil {
+			t.Fatal(err)
+		}
+		c, err := link.LoadCredentials(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	pinned := func(c *link.Credentials) {
 		a.dir.change(func(d *directory) {
 			for i := range d.peers {
 				if d.peers[i].Node == "b" {
-					d.peers[i].Fingerprint, d.peers[i].Next = key, next
+					d.peers[i].Fingerprint = c.Fingerprint()
 				}
 			}
 		})
 		a.link.Recheck()
 	}
-	knows(present.Fingerprint(), fresh.Fingerprint())
-	for _, c := range []*link.Credentials{present, fresh, present, fresh} {
+	dialled := func(c *link.Credentials, known bool) {
+		t.Helper()
 		b.link.SetCredentials(c)
-		for _, way := range []struct{ from, to *peer }{{a, b}, {b, a}} {
-			if _, err := dialRaft(way.from, way.to); err != nil {
-				t.Errorf("%s to %s with %.8s: %v", way.from.node, way.to.node, c.Fingerprint(), err)
-			}
+		_, err := dialRaft(b, a)
+		_, back := dialRaft(a, b)
+		if known && (err != nil || back != nil) {
+			t.Errorf("with %.8s: %v, %v", c.Fingerprint(), err, back)
+		}
+		if !known {
+			wantRefusal(t, err, link.RefusedThere)
+			wantRefusal(t, back, link.KeyChanged)
 		}
 	}
-	knows(fresh.Fingerprint(), "")
-	b.link.SetCredentials(present)
-	_, err := dialRaft(b, a)
-	wantRefusal(t, err, link.RefusedThere)
-	_, err = dialRaft(a, b)
-	wantRefusal(t, err, link.KeyChanged)
+	first := b.link.Credentials()
+	second := next("b", first)
+	third := next("b", second)
+	dialled(second, true)
+	a.link.Recheck()
+	if a.link.Connections("b") == 0 {
+		t.Error("a connection with a key that is vouched for was dropped")
+	}
+	dialled(third, true)
+	dialled(next("c", first), false)
+	dialled(next("b", credentialsFor(t, b.ip(), time.Now())), false)
+	pinned(third)
+	dialled(third, true)
+	dialled(first, false)
+	dialled(second, false)
+	late := third
+	for range 5 {
+		late = next("b", late)
+	}
+	dialled(late, false) // more than four keys later
+	pinned(first)
+	dialled(next("b", first), true)
 }
 
 // TestSharedCertificate: several peers with one certificate are told apart by

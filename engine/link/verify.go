@@ -14,19 +14,22 @@ import (
 
 // session is what the TLS handshake proved of the other side.
 //
-// peers are the members whose pinned key it holds: one, or several that share
-// a certificate; the hello then says which. It is a candidate when there are
+// peers are the members whose pinned key it holds, or one that follows it: one, or
+// several that share a certificate; the hello then says which. It is a candidate when there are
 // none.
 type session struct {
 	self        Self
 	purpose     Purpose
 	remoteIP    string
 	fingerprint string
+	chain       []*x509.Certificate
 	listed      string // peer list entry of remoteIP
 	peers       []PeerAddress
 	verdicts    map[string]*refused // per configured address, in Enforcing mode
 	certificate engine.CertFacts
 }
+
+func (s *session) key() shown { return shown{s.fingerprint, s.chain} }
 
 // stamp fills in a contact what the session knows.
 func (s *session) stamp(c *Contact) {
@@ -41,7 +44,7 @@ func (s *session) stamp(c *Contact) {
 
 func (l *Link) tlsConfig(verify func(tls.ConnectionState) error, protocols ...Purpose) *tls.Config {
 	c := &tls.Config{
-		Certificates:           []tls.Certificate{l.credentials.Load().tls},
+		Certificates:           []tls.Certificate{l.credentials.Load().peers},
 		MinVersion:             tls.VersionTLS13,
 		ClientAuth:             tls.RequireAnyClientCert,
 		InsecureSkipVerify:     true, // VerifyConnection does it, by pin and not only by chain
@@ -66,7 +69,7 @@ func (l *Link) begin(cs tls.ConnectionState, remote netip.Addr, protocols []Purp
 		return s, refusef(BadCertificate, "none was shown")
 	}
 	leaf := cs.PeerCertificates[0]
-	s.fingerprint = Fingerprint(leaf)
+	s.fingerprint, s.chain = Fingerprint(leaf), cs.PeerCertificates
 	s.certificate = Describe(leaf, s.self.Trust, cs.PeerCertificates[1:], time.Now())
 	if s.purpose == "" {
 		return s, refusef(BadTLS, "protocol %q", cs.NegotiatedProtocol)
@@ -95,7 +98,7 @@ func (l *Link) judgeClient(ctx context.Context, cs tls.ConnectionState, remote n
 	s.listed = listed
 	gone := false
 	for _, p := range l.members() {
-		if p.holds(s.fingerprint) {
+		if s.key().isOf(p, s.self.Trust) {
 			s.peers = append(s.peers, p)
 			gone = gone || p.Removed
 		}
@@ -154,7 +157,7 @@ func (l *Link) judgeServer(ctx context.Context, cs tls.ConnectionState, remote n
 	if r != nil {
 		return s, r
 	}
-	if p.Fingerprint != "" && !p.holds(s.fingerprint) {
+	if p.Fingerprint != "" && !s.key().isOf(p, s.self.Trust) {
 		return s, refusef(KeyChanged, "%s was pinned with %s and shows %s", p.Address, p.Fingerprint, s.fingerprint)
 	}
 	if p.Fingerprint != "" {

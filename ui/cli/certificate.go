@@ -10,14 +10,14 @@ import (
 	"hexad/ui/shell"
 )
 
-const certificateHelp = `hexad certificate [--trust] [--try] [--force] [--json] [--data-dir DIR] FILE
+const certificateHelp = `hexad certificate [--trust] [--try] [--json] [--data-dir DIR] FILE
 
 Replaces this peer's certificate by the PEM of FILE (- for the standard input):
 the certificate, those of its issuers, and its private key; without a key it
 belongs to the request that waits (xCommand CertificateRequest) or to the present
-key. The other peers are told of a new key first; while one cannot be told,
---force is needed. With --try it is checked only. With --trust the file replaces
-the certificate authorities that this peer trusts. Take a backup first: hexad backup.
+key. A new key needs nothing on the other peers: the present one vouches for it.
+With --try it is checked only. With --trust the file replaces the certificate
+authorities that this peer trusts. Take a backup first: hexad backup.
 
   hexad certificate --trust authorities.pem
   hexad certificate peer1.pem
@@ -29,7 +29,6 @@ func Certificate(ctx context.Context, args []string, stdin io.Reader, stdout, st
 	t := newTool("certificate", certificateHelp, stdin, stdout, stderr)
 	trust := t.flags.Bool("trust", false, "the file holds the trusted certificate authorities")
 	try := t.flags.Bool("try", false, "check the certificate and change nothing")
-	force := t.flags.Bool("force", false, "use a new key although a peer cannot be told of it now")
 	t.flags.BoolVar(&t.asJSON, "json", false, "print the answer as JSON")
 	if status, ok := t.parse(args); !ok {
 		return status
@@ -42,17 +41,15 @@ func Certificate(ctx context.Context, args []string, stdin io.Reader, stdout, st
 		fmt.Fprintln(stderr, "ERROR: the file cannot be read:", err)
 		return ExitUsage
 	}
-	if *trust && (*try || *force) {
-		return t.usage("--try and --force are for a certificate, not for --trust")
+	if *trust && *try {
+		return t.usage("--try is for a certificate, not for --trust")
 	}
 	call := &shell.Call{Name: "ServerCertificateSet", Body: body, Args: map[string]string{}}
 	if *trust {
 		call.Name = "TrustListSet"
 	}
-	for name, given := range map[string]bool{"Try": *try, "Force": *force} {
-		if given {
-			call.Args[name] = "On"
-		}
+	if *try {
+		call.Args["Try"] = "On"
 	}
 	if !*try && !t.asJSON { // before anything is changed
 		fmt.Fprintln(stderr, command.BackupLine(engine.English))

@@ -18,8 +18,6 @@ type CertificateView struct {
 	Requested time.Time            `json:"requested"`
 	Trusted   []TrustedCertificate `json:"trusted"`
 	Findings  []engine.Finding     `json:"findings"` // of the certificate in use
-	// Refusing are the peers that could not be told of a new key now.
-	Refusing []string `json:"refusing"`
 }
 
 // TrustedCertificate is one of the trust list.
@@ -36,17 +34,10 @@ type CertificateRequest struct {
 	Names        []string // beside those that this system has
 }
 
-// CertificateChange says how a certificate is to be replaced.
-type CertificateChange struct {
-	Try   bool // check it only
-	Force bool // although a peer that cannot be told of the new key will refuse this system
-}
-
 // CertificateChecked is what was found of a certificate.
 type CertificateChecked struct {
 	engine.CertFacts
 	KeyChanged bool             `json:"key_changed"`
-	Refusing   []string         `json:"refusing,omitempty"` // peers that cannot be told of the new key now
 	Findings   []engine.Finding `json:"findings,omitempty"`
 }
 
@@ -58,11 +49,10 @@ type Certificates interface {
 	Request(ctx context.Context, actor engine.Actor, ask CertificateRequest) (pem string, err error)
 	DeleteRequest(ctx context.Context, actor engine.Actor) error
 	// SetServer takes a chain, leaf first, and its private key; without a key it
-	// belongs to the request that waits, or to the present key. The other peers are told of a
-	// new key before it is used.
-	// Errors: Invalid (cannot be used), Denied (with findings), Conflict (a
-	// peer would refuse), Unavailable (the other peers cannot be told).
-	SetServer(ctx context.Context, actor engine.Actor, pem string, how CertificateChange) (CertificateChecked, error)
+	// belongs to the request that waits, or to the present key. For a new key the
+	// present one vouches: no peer has to be told of it first. With try it is checked only.
+	// Errors: Invalid (cannot be used), Denied (with findings).
+	SetServer(ctx context.Context, actor engine.Actor, pem string, try bool) (CertificateChecked, error)
 	// SetTrust replaces the certificate authorities and returns how many there are.
 	// Errors: Invalid, Denied (with findings).
 	SetTrust(ctx context.Context, actor engine.Actor, pem string) (int, []engine.Finding, error)
@@ -89,8 +79,7 @@ func (t *Table) certificateEntries() []*Entry {
 			}},
 		{Group: XCommand, Name: "ServerCertificateSet", Role: Administrator, Writes: true, Backup: true,
 			Args: []Argument{
-				{Name: "Try", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: check it and change nothing", JA: "On: 検証のみで何も変更しません"}},
-				{Name: "Force", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: also while a peer cannot be told of the new key; it refuses this system until the key is accepted there", JA: "On: 新しい鍵を伝えられないピアがあっても実行します。そのピアは鍵が承認されるまでこのシステムを拒否します"}}},
+				{Name: "Try", Space: offOn, Default: "Off", Help: engine.Text{EN: "On: check it and change nothing", JA: "On: 検証のみで何も変更しません"}}},
 			Help:    engine.Text{EN: "Replaces this system's certificate, and its key when one is given; send them with: hexad certificate FILE. Take a backup first: xCommand SystemBackup", JA: "このシステムの証明書と、指定した場合は秘密鍵を置き換えます。送信には hexad certificate FILE を使います。先に xCommand SystemBackup でバックアップしてください"},
 			Example: "xCommand ServerCertificateSet",
 			run:     t.setServerCertificate},
@@ -151,17 +140,13 @@ func (t *Table) setServerCertificate(ctx context.Context, call Call) (Result, er
 	if strings.TrimSpace(call.Body) == "" {
 		return Result{}, usage("ServerCertificateSet: there is no certificate").With(usageItem, "use: hexad certificate FILE")
 	}
-	how := CertificateChange{Try: call.Args["Try"] == "On", Force: call.Args["Force"] == "On"}
-	checked, err := t.parts.Certificates.SetServer(ctx, call.Actor, call.Body, how)
+	try := call.Args["Try"] == "On"
+	checked, err := t.parts.Certificates.SetServer(ctx, call.Actor, call.Body, try)
 	if err != nil {
 		return Result{}, err
 	}
 	lines := append(results(Tree("ServerCertificate", certificateNodes(checked.CertFacts)...)), findingLines(call.Language, checked.Findings)...)
-	if len(checked.Refusing) > 0 {
-		list := strings.Join(checked.Refusing, " ")
-		lines = append(lines, say(call.Language, engine.Text{EN: "the key is new; these peers refuse this system until it is accepted there (ClusterPeerKeyAccept): " + list, JA: "鍵が新しいため、次のピアは承認(ClusterPeerKeyAccept)されるまでこのシステムを拒否します: " + list}))
-	}
-	if how.Try {
+	if try {
 		lines = append(lines, say(call.Language, engine.Text{EN: "checked only; nothing is changed", JA: "検証のみで、何も変更していません"}))
 	}
 	return Result{Data: checked, Lines: lines, Findings: checked.Findings}, nil

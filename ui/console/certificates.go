@@ -98,9 +98,6 @@ func (s *Server) setCertificate(c echo.Context) error {
 	if try {
 		args["Try"] = "On"
 	}
-	if r.PostFormValue("force") == "yes" {
-		args["Force"] = "On"
-	}
 	result, err := s.runBody(c, "ServerCertificateSet", args, text)
 	if err != nil {
 		return s.showCertificates(c, StatusOf(asError(err).Code), nil, err)

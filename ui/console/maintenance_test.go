@@ -30,10 +30,10 @@ func maintenanceCommand(call command.Call) (command.Result, bool) {
 		return command.Result{Data: engine.ResetPlan{Armed: true, Items: []engine.ResetItem{{Text: engine.Text{EN: "option keys", JA: "オプションキー"}, Kept: true, Detail: "Option 1 Key"},
 			{Text: engine.Text{EN: "the event log", JA: "イベントログ"}}}, Warnings: []engine.Text{{EN: "The password of admin is lost.", JA: "admin のパスワードは失われます。"}}}}, true
 	case "CertificateShow":
-		return command.Result{Data: command.CertificateView{Server: facts, SelfMade: true, Request: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", Requested: noon, Refusing: []string{"192.0.2.4"},
+		return command.Result{Data: command.CertificateView{Server: facts, SelfMade: true, Request: "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", Requested: noon,
 			Trusted: []command.TrustedCertificate{{Subject: "CN=Example Authority", NotAfter: noon, Fingerprint: strings.Repeat("cd", 32)}}, Findings: []engine.Finding{chain}}}, true
 	case "ServerCertificateSet":
-		return command.Result{Data: command.CertificateChecked{CertFacts: facts, KeyChanged: true, Refusing: []string{"192.0.2.4"}, Findings: []engine.Finding{chain}}}, true
+		return command.Result{Data: command.CertificateChecked{CertFacts: facts, KeyChanged: true, Findings: []engine.Finding{chain}}}, true
 	case "ForceSystemKeyUpdate":
 		return command.Result{Data: command.SystemKeyUpdate{Own: true}, Lines: []string{"Lost 1: <SSH host key>"}}, true
 	case "ClusterDataKeyRotate":
@@ -153,7 +153,7 @@ func TestCertificatesPage(t *testing.T) {
 	a := newAppliance()
 	c := signedIn(t, start(t, a), "admin")
 	_, body := c.get("/certificates")
-	for _, want := range []string{"peer1.example.net", "BEGIN CERTIFICATE REQUEST", "CN=Example Authority", "&lt;of the list&gt;", `href="/maintenance#h-backup"`, "cannot be told now: 192.0.2.4"} {
+	for _, want := range []string{"peer1.example.net", "BEGIN CERTIFICATE REQUEST", "CN=Example Authority", "&lt;of the list&gt;", `href="/maintenance#h-backup"`} {
 		holds(t, body, want)
 	}
 	c.post("/certificates/request", "key", "ECDSA", "names", "a.example.net", "organization", "Example")
@@ -163,11 +163,11 @@ func TestCertificatesPage(t *testing.T) {
 	files := map[string]string{"certificate": "CERT", "key": "KEY"}
 	_, body = c.sendFiles("/certificates/server", files, "do", "check")
 	holds(t, body, "It can be used. Nothing is changed yet")
-	holds(t, body, "will refuse this system until the key is accepted there: 192.0.2.4")
-	if call, ran := a.called(t.Context(), "ServerCertificateSet"); !ran || call.Args["Try"] != "On" || call.Args["Force"] != "" || call.Body != "CERT\nKEY\n" {
+	holds(t, body, "The present key vouches for it")
+	if call, ran := a.called(t.Context(), "ServerCertificateSet"); !ran || call.Args["Try"] != "On" || call.Body != "CERT\nKEY\n" {
 		t.Errorf("it ran %+v", call)
 	}
-	_, body = c.sendFiles("/certificates/server", files, "do", "use", "force", "yes")
+	_, body = c.sendFiles("/certificates/server", files, "do", "use")
 	holds(t, body, "in use for new connections")
 	c.sendFiles("/certificates/trust", map[string]string{"authorities": "CA"})
 	if call, ran := a.called(t.Context(), "TrustListSet"); !ran || call.Body != "CA\n" {
