@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"net"
 	"time"
@@ -47,26 +46,6 @@ func (a *authority) issue(name string, until time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.certify(name, until, key)
-}
-
-// renew makes a certificate for the key of another one.
-func (a *authority) renew(text, name string, until time.Time) (string, error) {
-	block, rest := pem.Decode([]byte(text))
-	for block != nil && block.Type != "PRIVATE KEY" {
-		block, rest = pem.Decode(rest)
-	}
-	if block == nil {
-		return "", errors.New("there is no key")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return "", err
-	}
-	return a.certify(name, until, key.(*ecdsa.PrivateKey))
-}
-
-func (a *authority) certify(name string, until time.Time, key *ecdsa.PrivateKey) (string, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: until,
 		DNSNames: []string{name}, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
