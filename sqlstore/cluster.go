@@ -63,6 +63,9 @@ type ClusterOptions struct {
 	// It is called before anybody learns of the change.
 	OnBroken func(error)
 
+	// OnLead is told that this peer leads the group now. It must not wait.
+	OnLead func()
+
 	// OnApplied is told at once how far this copy is. It must not wait.
 	OnApplied func(index uint64)
 

@@ -37,6 +37,17 @@ type lastCopy struct {
 	db    *sql.DB
 }
 
+// primaryOf is the primary in that copy, "" when it is not known.
+func (l *lastCopy) primaryOf() (node string) {
+	if l == nil {
+		return ""
+	}
+	if err := l.db.QueryRow("SELECT primary_node FROM agreed").Scan(&node); err != nil {
+		return ""
+	}
+	return node
+}
+
 const copyPrefix, copySuffix = "copy-", ".sqlite"
 
 // halfCopies are those that are being written, or were when the process was killed.

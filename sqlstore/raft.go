@@ -60,9 +60,10 @@ type raftStore struct {
 	// group; and up to goal, which the group had confirmed when this peer first
 	// heard of it: a copy that was emptied is filled from the beginning, and shows
 	// old states on the way.
-	caught atomic.Bool
-	goal   atomic.Uint64
-	led    atomic.Pointer[lead]
+	caught  atomic.Bool
+	goal    atomic.Uint64
+	led     atomic.Pointer[lead]
+	reached atomic.Pointer[carriedMark]
 
 	closing      chan struct{} // closed when close begins
 	once         sync.Once
@@ -149,8 +150,14 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 		Logger: log.New(s.logs.w, "[store] ", 0),
 	})
 	s.store.RaftLogLevel = "WARN"
-	s.store.HeartbeatTimeout = o.Timers.Heartbeat + hurryBy
-	s.store.ElectionTimeout = o.Timers.Election + hurryBy // it must not be shorter
+	timers := o.Timers
+	primary := s.copy.primaryOf()
+	yields := primary != "" && primary != o.Node
+	if yields {
+		timers = timers.yielding()
+	}
+	s.store.HeartbeatTimeout = timers.Heartbeat + hurryBy
+	s.store.ElectionTimeout = timers.Election + hurryBy // it must not be shorter
 	s.store.LeaderLeaseTimeout = o.Timers.Lease
 	s.store.SnapshotThreshold = neverSnapshot // see cluster_snapshot.go
 	s.store.SnapshotInterval = time.Hour
@@ -163,7 +170,10 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 		return errors.Join(errors.New("rqlite's store does not have the Raft handle where it is expected"), s.store.Close(true))
 	}
 	s.raft, s.replications = handle, watchReplication(handle)
-	pace(handle, o.Timers)
+	pace(handle, o)
+	if yields {
+		go s.endYielding(o.Timers)
+	}
 	mendTransport(handle, s.replications)
 	s.last = handle.LastIndex()
 	if shots, err := os.ReadDir(filepath.Join(s.dir, snapshotDir)); err == nil && len(shots) > 0 {

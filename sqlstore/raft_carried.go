@@ -16,14 +16,29 @@ func (s *raftStore) carried() uint64 {
 	if !ok {
 		return s.store.DBAppliedIndex()
 	}
-	at := done.Load() // of the newest change; entries of Raft's own are not counted
+	change := done.Load() // the newest one; entries of Raft's own are not counted
+	mark := carriedMark{change: change, at: change}
+	if known := s.reached.Load(); known != nil && known.change == change {
+		mark = *known
+	}
 	logs, ok := inside[*rlog.Log](s.store, "boltStore")
-	for ok && at < handed {
+	for found := mark; ok && !mark.next && mark.at < handed; mark = found {
 		var entry raft.Log
-		if logs.GetLog(at+1, &entry) != nil || entry.Type == raft.LogCommand {
+		if logs.GetLog(mark.at+1, &entry) != nil {
 			break
 		}
-		at++
+		if found.next = entry.Type == raft.LogCommand; !found.next {
+			found.at++
+		}
+		s.reached.Store(&found)
 	}
-	return at
+	return mark.at
+}
+
+// carriedMark is how far the log was looked at, which is read again and again
+// while it is carried out: after the change of that index come entries of Raft's
+// own up to at, and then, if next is set, a change.
+type carriedMark struct {
+	change, at uint64
+	next       bool
 }

@@ -74,7 +74,7 @@ func (a *appliance) openStore() {
 		Forward: func(ctx context.Context, leader string, batch []byte) ([]byte, error) {
 			return a.cluster.Forward(ctx, leader, batch)
 		},
-		OnBroken: a.storeBroken, OnApplied: a.storeApplied, OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
+		OnBroken: a.storeBroken, OnLead: func() { a.cluster.Leads() }, OnApplied: a.storeApplied, OnChange: a.storeChanged, Journal: a.o.journal(), OnJournal: a.journalled,
 	})}
 }
 

@@ -12,6 +12,7 @@ import (
 const (
 	groupSoon = 100 * time.Millisecond
 	groupCalm = time.Second
+	handOver  = 10 * time.Second // how long a new leader looks often whether the primary can take over
 	// lostVoter is how long a voter may be silent before another takes its
 	// place: longer than any restart. Source: design 3.
 	lostVoter = 30 * time.Second
@@ -21,19 +22,32 @@ const (
 // at a time, while this peer leads it.
 func (s *Service) followGroup(ctx context.Context) {
 	silent := map[string]time.Time{}
+	var led time.Time // since when this peer leads
 	for {
 		wait := groupCalm
 		if servers := s.o.Group.Servers(); servers.LeaderHere {
-			if s.groupStep(ctx, servers, silent) {
+			if s.groupStep(ctx, servers, silent) || s.leadsInstead() && time.Since(led) < handOver {
 				wait = groupSoon
 			}
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.leads:
+			led = time.Now()
 		case <-time.After(wait):
 		}
 	}
+}
+
+// Leads says that this peer leads the group now.
+func (s *Service) Leads() { signal(s.leads) }
+
+// leadsInstead reports whether this peer leads in the place of a primary that
+// answers: nobody can save until it has taken over.
+func (s *Service) leadsInstead() bool {
+	primary := s.Agreed().Primary
+	return primary != "" && primary != s.o.Node && s.reachable(primary)
 }
 
 func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[string]time.Time) bool {

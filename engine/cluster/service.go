@@ -17,6 +17,7 @@ type Service struct {
 	o      Options
 	kick   chan struct{} // evaluate the rules and alarms now
 	wake   chan struct{} // the set of peers changed
+	leads  chan struct{} // this peer leads the group now
 	born   time.Time     // whole beats after it the peers are called
 	rejoin chan struct{} // the page that a join goes by changed
 	// refusals tells that a member of another generation was met.
@@ -81,7 +82,7 @@ func New(o Options) *Service {
 		o.Periodic = time.Minute
 	}
 	return &Service{
-		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{}, compared: map[string]compared{},
+		o: o, born: time.Now(), kick: make(chan struct{}, 1), wake: make(chan struct{}, 1), leads: make(chan struct{}, 1), rejoin: make(chan struct{}, 1), saving: make(turn, 1), refusals: make(chan struct{}, 1), voteless: map[string]time.Time{}, compared: map[string]compared{},
 		peers: map[string]*peer{}, refused: map[string]Refusal{}, away: map[string]away{}, undecided: map[string]undecided{},
 		watchers: map[chan struct{}]bool{}, contacts: map[string]context.CancelFunc{},
 	}
