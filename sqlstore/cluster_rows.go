@@ -164,27 +164,16 @@ func (c *Cluster) AppendAudit(ctx context.Context, entries ...AuditEntry) error 
 	if len(entries) == 0 {
 		return nil
 	}
-	type bound struct {
-		AtMS      int64  `json:"at"`
-		User      string `json:"user"`
-		Via       string `json:"via"`
-		Source    string `json:"source"`
-		Peer      string `json:"peer"`
-		Command   string `json:"command"`
-		Arguments string `json:"arguments"`
-		Result    string `json:"result"`
+	b := newBatch()
+	for some := range slices.Chunk(entries, rowsMost) {
+		b.Statements = append(b.Statements, rowsStatement("INSERT INTO audit (at_ms, user, via, source, peer, command, arguments, result) VALUES ", some, "", func(e AuditEntry) []any {
+			return []any{millis(e.Time), e.Actor.User, e.Actor.Via, e.Actor.Source, e.Peer, e.Command, e.Arguments, e.Result}
+		}))
 	}
-	rows := make([]bound, len(entries))
-	for i, e := range entries {
-		rows[i] = bound{millis(e.Time), e.Actor.User, e.Actor.Via, e.Actor.Source, e.Peer, e.Command, e.Arguments, e.Result}
-	}
-	b := newBatch(
-		stmt(`INSERT INTO audit (at_ms, user, via, source, peer, command, arguments, result)
-SELECT value ->> 'at', value ->> 'user', value ->> 'via', value ->> 'source', value ->> 'peer', value ->> 'command', value ->> 'arguments', value ->> 'result'
-FROM json_each(?) ORDER BY key`, jsonText(rows)),
+	b.Statements = append(b.Statements,
 		stmt("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", int64(auditKept)),
-		stmt("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", int64(historyKept)))
-	b.Statements = append(b.Statements, stmt("DELETE FROM operation WHERE at_ms < ?", b.AtMS-operationKept.Milliseconds()))
+		stmt("DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?", int64(historyKept)),
+		stmt("DELETE FROM operation WHERE at_ms < ?", b.AtMS-operationKept.Milliseconds()))
 	b.Calm = true
 	_, err := c.apply(ctx, b)
 	return err

@@ -13,30 +13,36 @@ import (
 // historyKept is how many entries the configuration history holds.
 const historyKept = 100_000
 
-// stagingFrom is the size of changes, in bytes, from which they are carried
-// once, through a table, instead of once for each statement that reads them:
-// the table costs two statements more.
-const stagingFrom = 64 << 10
+// rowsMost is how many changes one statement has. They are bound one by one: to
+// take them out of JSON costs every peer several times as much as to write them.
+const rowsMost = 200
 
-// change is one engine.Change as the batch binds it; Save is the place among
-// the saves of the batch of the one that it belongs to.
+// change is one engine.Change as the batch binds it, with what the history says
+// of the save that it belongs to.
 type change struct {
-	Save   int    `json:"save,omitempty"`
-	Path   string `json:"path"`
-	Table  string `json:"tbl"`
-	Index  int64  `json:"idx"`
-	Leaf   string `json:"leaf"`
-	Value  string `json:"value"`
-	Delete int    `json:"del"`
+	engine.Change
+	origin
+	Table string
+	Index int64
+	Leaf  string
 }
 
 // origin is what the history says of all changes of one save.
 type origin struct {
-	AtMS    int64  `json:"at"`
-	User    string `json:"user"`
-	Via     string `json:"via"`
-	Source  string `json:"source"`
-	Comment string `json:"comment"`
+	Revision int64
+	AtMS     int64
+	Actor    engine.Actor
+	Peer     string // node id
+	Comment  string
+}
+
+func (o origin) change(c engine.Change) change {
+	out := change{Change: c, origin: o}
+	if c.Delete {
+		out.Value = ""
+	}
+	out.Table, out.Index, out.Leaf = cutPath(c.Path)
+	return out
 }
 
 // SaveConfiguration brings the next revision about: all changes of s or none,
@@ -100,53 +106,40 @@ func follow(first engine.Saved, n int) []engine.Saved {
 	return out
 }
 
-// bindChanges checks the saves and turns their changes into one JSON array; of
-// several changes of one path in one save the last counts.
-func bindChanges(saves []engine.Save) (text string, deletes bool, err error) {
+// bindChanges checks the saves and lists their changes; of several changes of
+// one path in one save the last counts.
+func bindChanges(saves []engine.Save, node string) ([]change, error) {
 	var bound []change
 	by := map[string]int{}
 	for n, s := range saves {
 		switch {
 		case s.Operation == "" || len(s.Operation) > 100:
-			return "", false, engine.Errorf(engine.Invalid, "a save needs an operation id of 1 to 100 characters")
+			return nil, engine.Errorf(engine.Invalid, "a save needs an operation id of 1 to 100 characters")
 		case len(s.Changes) == 0:
-			return "", false, engine.Errorf(engine.Invalid, "there is nothing to save")
+			return nil, engine.Errorf(engine.Invalid, "there is nothing to save")
 		case s.Base != saves[0].Base+int64(n):
-			return "", false, engine.Errorf(engine.Invalid, "saves that do not follow each other cannot be written together")
+			return nil, engine.Errorf(engine.Invalid, "saves that do not follow each other cannot be written together")
 		}
 		last := make(map[string]int, len(s.Changes))
 		for i, ch := range s.Changes {
 			last[ch.Path] = i
 		}
+		from := origin{Revision: s.Base + 1, AtMS: atOf(s).UnixMilli(), Actor: s.Actor, Peer: node, Comment: s.Comment}
 		for i, ch := range s.Changes {
 			if last[ch.Path] != i {
 				continue
 			}
 			if strings.TrimSpace(ch.Path) != ch.Path || ch.Path == "" {
-				return "", false, engine.Errorf(engine.Invalid, "%q is no path of a configuration item", ch.Path)
+				return nil, engine.Errorf(engine.Invalid, "%q is no path of a configuration item", ch.Path)
 			}
 			if other, twice := by[ch.Path]; twice && other != n {
-				return "", false, engine.Errorf(engine.Invalid, "two saves that change %s cannot be written together", ch.Path)
+				return nil, engine.Errorf(engine.Invalid, "two saves that change %s cannot be written together", ch.Path)
 			}
 			by[ch.Path] = n
-			b := change{Save: n, Path: ch.Path, Value: ch.Value}
-			b.Table, b.Index, b.Leaf = cutPath(ch.Path)
-			if ch.Delete {
-				b.Value, b.Delete, deletes = "", 1, true
-			}
-			bound = append(bound, b)
+			bound = append(bound, from.change(ch))
 		}
 	}
-	return jsonText(bound), deletes, nil
-}
-
-// origins is the JSON array of what the history says of each save.
-func origins(saves []engine.Save) string {
-	out := make([]origin, len(saves))
-	for n, s := range saves {
-		out[n] = origin{AtMS: atOf(s).UnixMilli(), User: s.Actor.User, Via: s.Actor.Via, Source: s.Actor.Source, Comment: s.Comment}
-	}
-	return jsonText(out)
+	return bound, nil
 }
 
 // atOf is when a save was made.
@@ -159,7 +152,7 @@ func atOf(s engine.Save) time.Time {
 
 // saveBatch makes the batch of saves. Its first statement is the guard.
 func (c *Cluster) saveBatch(saves []engine.Save) (batch, error) {
-	changes, deletes, err := bindChanges(saves)
+	changes, err := bindChanges(saves, c.o.Node)
 	if err != nil {
 		return batch{}, err
 	}
@@ -178,38 +171,61 @@ SELECT 1, count(*) FROM agreed WHERE revision = ? AND primary_node = ? AND gener
 		b.Statements = append(b.Statements, stmt("INSERT INTO operation (id, revision, at_ms) SELECT value, ? + key, ? FROM json_each(?)",
 			base+2, b.AtMS, jsonText(others)))
 	}
-	source := "json_each(?1)"
-	args := []any{changes}
-	if len(changes) > stagingFrom {
-		source, args = "staging, json_each(staging.changes)", nil
-		b.Statements = append(b.Statements, stmt("INSERT INTO staging (changes) VALUES (?)", changes))
-	}
-	b.Statements = append(b.Statements, changeStatements(source, args, deletes, base+1, c.o.Node, origins(saves))...)
-	if args == nil {
-		b.Statements = append(b.Statements, stmt("DELETE FROM staging"))
-	}
+	b.Statements = append(b.Statements, changeStatements(changes)...)
 	return b, nil
 }
 
-// changeStatements write the history and the items of the changes that source
-// lists, with args for its parameters.
-func changeStatements(source string, args []any, deletes bool, first int64, node, origins string) []statement {
-	k := len(args)
-	out := []statement{stmt(fmt.Sprintf(`INSERT INTO history (revision, at_ms, user, via, source, peer, path, old_value, new_value, comment)
-SELECT ?%d + o.key, o.value ->> 'at', o.value ->> 'user', o.value ->> 'via', o.value ->> 'source', ?%d, n.value ->> 'path',
-	CASE WHEN i.value LIKE '{cipher}%%' THEN '`+mask+`' ELSE coalesce(i.value, '') END,
-	CASE WHEN n.value ->> 'value' LIKE '{cipher}%%' THEN '`+mask+`' ELSE n.value ->> 'value' END, o.value ->> 'comment'
-FROM %s AS n CROSS JOIN json_each(?%d) AS o ON o.key = coalesce(n.value ->> 'save', 0)
-LEFT JOIN item AS i ON i.path = n.value ->> 'path'
-WHERE CASE n.value ->> 'del' WHEN 1 THEN i.path IS NOT NULL ELSE i.value IS NOT n.value ->> 'value' END
-ORDER BY n.key`, k+1, k+2, source, k+3), append(args[:k:k], first, node, origins)...)}
-	if deletes {
-		out = append(out, stmt("DELETE FROM item WHERE path IN (SELECT n.value ->> 'path' FROM "+source+" AS n WHERE n.value ->> 'del' = 1)", args...))
+// changeStatements write the history and the items of changes, no two of one path.
+func changeStatements(changes []change) []statement {
+	var out []statement
+	for some := range slices.Chunk(changes, rowsMost) {
+		var puts, drops []change
+		for _, c := range some {
+			if c.Delete {
+				drops = append(drops, c)
+			} else {
+				puts = append(puts, c)
+			}
+		}
+		out = append(out, historyStatement(some))
+		if len(drops) > 0 {
+			out = append(out, rowsStatement("DELETE FROM item WHERE path IN (VALUES ", drops, ")", func(c change) []any { return []any{c.Path} }))
+		}
+		if len(puts) > 0 {
+			out = append(out, rowsStatement("INSERT INTO item (path, tbl, idx, leaf, value) VALUES ", puts, " ON CONFLICT (path) DO UPDATE SET value = excluded.value",
+				func(c change) []any { return []any{c.Path, c.Table, c.Index, c.Leaf, c.Value} }))
+		}
 	}
-	return append(out, stmt(`INSERT INTO item (path, tbl, idx, leaf, value)
-SELECT n.value ->> 'path', n.value ->> 'tbl', n.value ->> 'idx', n.value ->> 'leaf', n.value ->> 'value'
-FROM `+source+` AS n WHERE n.value ->> 'del' = 0 ORDER BY n.key
-ON CONFLICT (path) DO UPDATE SET value = excluded.value`, args...))
+	return out
+}
+
+// historyStatement writes an entry of the history for each change that makes its
+// item a different one, in their order. Secrets are masked there.
+func historyStatement(changes []change) statement {
+	return rowsStatement(`INSERT INTO history (revision, at_ms, user, via, source, peer, path, old_value, new_value, comment)
+WITH n (revision, at_ms, user, via, source, peer, comment, path, value, del) AS (VALUES `, changes, `)
+SELECT n.revision, n.at_ms, n.user, n.via, n.source, n.peer, n.path,
+	CASE WHEN i.value LIKE '{cipher}%' THEN '`+mask+`' ELSE coalesce(i.value, '') END,
+	CASE WHEN n.value LIKE '{cipher}%' THEN '`+mask+`' ELSE n.value END, n.comment
+FROM n LEFT JOIN item AS i ON i.path = n.path
+WHERE CASE n.del WHEN 1 THEN i.path IS NOT NULL ELSE i.value IS NOT n.value END`, func(c change) []any {
+		del := int64(0)
+		if c.Delete {
+			del = 1
+		}
+		return []any{c.Revision, c.AtMS, c.Actor.User, c.Actor.Via, c.Actor.Source, c.Peer, c.Comment, c.Path, c.Value, del}
+	})
+}
+
+// rowsStatement is a statement with a row of parameters for each entry of list
+// between its begin and its end.
+func rowsStatement[T any](begin string, list []T, end string, row func(T) []any) statement {
+	marks := "(?" + strings.Repeat(",?", len(row(list[0]))-1) + ")"
+	var args []any
+	for _, entry := range list {
+		args = append(args, row(entry)...)
+	}
+	return stmt(begin+marks+strings.Repeat(","+marks, len(list)-1)+end, args...)
 }
 
 // savedBefore answers a save whose operation was done already.

@@ -29,7 +29,9 @@ import (
 //
 // Source: reference/faults.md 0 and 2.5.
 const (
-	snapshotEntries  = 8192    // since the last one
+	snapshotEntries  = 256     // since the last one: a fifth of a second to carry out; more for a large database
+	snapshotFirst    = 16      // before there is one: the log begins with all that a database is made of
+	snapshotBytes    = 1 << 15 // of the database for each entry more: to copy them takes as long as to carry it out
 	snapshotWAL      = 4 << 20 // bytes: some hundred changes; four times as much while they go on
 	snapshotTrailing = 10240
 	neverSnapshot    = 1 << 60
@@ -53,7 +55,11 @@ func (s *raftStore) snapshotDue(quiet bool) bool {
 	if !quiet {
 		limit = max(4*limit, 2*size(""))
 	}
-	return size("-wal") >= limit || s.raft.LastIndex()-s.snapshotted >= snapshotEntries
+	entries := snapshotEntries + uint64(size("")/snapshotBytes)
+	if s.snapshotted == 0 {
+		entries = snapshotFirst
+	}
+	return size("-wal") >= limit || s.raft.LastIndex()-s.snapshotted >= entries
 }
 
 // snapshot makes a snapshot, which shortens the log. The newest copy is on disk

@@ -25,7 +25,7 @@ func grow(t *testing.T, g *sqlstoretest.Group, p *sqlstoretest.Peer) {
 	t.Helper()
 	before := fmt.Sprint(shots(p))
 	for i := range 6 {
-		save(t, p, fmt.Sprintf("Zones Zone %d Name", i+1), strings.Repeat("x", 1<<20))
+		save(t, p, fmt.Sprintf("Zones Zone %d Name", i+1), before+strings.Repeat("x", 1<<20)) // another one each time
 	}
 	for _, q := range g.Peers {
 		g.Until(q.Node+" has a snapshot that is known to be on disk", func() error {

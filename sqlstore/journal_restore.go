@@ -255,20 +255,12 @@ func (b rebuilding) step(ctx context.Context, st JournalStep) error {
 	if st.Operation != "" {
 		statements = append(statements, stmt("INSERT OR IGNORE INTO operation (id, revision, at_ms) VALUES (?, ?, ?)", st.Operation, st.Revision, st.AtMS))
 	}
+	from := origin{Revision: st.Revision, AtMS: st.AtMS, Actor: st.Actor, Peer: st.Peer, Comment: st.Comment}
 	var bound []change
-	deletes := false
 	for _, ch := range st.Changes {
-		c := change{Path: ch.Path, Value: ch.Value}
-		c.Table, c.Index, c.Leaf = cutPath(ch.Path)
-		if ch.Delete {
-			c.Value, c.Delete, deletes = "", 1, true
-		}
-		bound = append(bound, c)
+		bound = append(bound, from.change(ch))
 	}
-	if len(bound) > 0 {
-		from := jsonText([]origin{{AtMS: st.AtMS, User: st.Actor.User, Via: st.Actor.Via, Source: st.Actor.Source, Comment: st.Comment}})
-		statements = append(statements, changeStatements("json_each(?1)", []any{jsonText(bound)}, deletes, st.Revision, st.Peer, from)...)
-	}
+	statements = append(statements, changeStatements(bound)...)
 	return b.do(ctx, statements...)
 }
 

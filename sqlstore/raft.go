@@ -182,6 +182,9 @@ func (s *raftStore) open(o ClusterOptions) (err error) {
 			s.snapshotted = p.index
 		}
 	}
+	if s.last > 0 {
+		o.Logger.Debug("cluster database opened; what came after its snapshot is carried out anew", "snapshot", s.snapshotted, "copy", s.copied, "log", s.last)
+	}
 	return nil
 }
 

@@ -53,13 +53,6 @@ CREATE TABLE item (
 ) STRICT;
 CREATE INDEX item_entry ON item (tbl, idx, leaf);
 
--- The changes of a save as one JSON array, for the statements of its batch
--- only: each of them reads it here instead of carrying it.
-CREATE TABLE staging (
-	changes TEXT NOT NULL
-) STRICT;
-
--- Sealed values are masked before they get here.
 CREATE TABLE history (
 	id        INTEGER PRIMARY KEY,
 	revision  INTEGER NOT NULL,

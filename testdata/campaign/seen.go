@@ -84,7 +84,7 @@ type logs struct {
 
 // unkept is how long before a process is killed an alarm may have been raised
 // without being kept: nobody lowers it then, the next process does not know it.
-const unkept = 250 * time.Millisecond
+const unkept = 500 * time.Millisecond
 
 var alarmLine = regexp.MustCompile(`Event="Alarm (Raised|Lowered)" Id="(\d+)"`)
 
