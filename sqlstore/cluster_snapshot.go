@@ -31,8 +31,8 @@ import (
 const (
 	snapshotEntries  = 256     // since the last one: a fifth of a second to carry out; more for a large database
 	snapshotFirst    = 16      // before there is one: the log begins with all that a database is made of
-	snapshotBytes    = 1 << 15 // of the database for each entry more: to copy them takes as long as to carry it out
-	snapshotWAL      = 4 << 20 // bytes: some hundred changes; four times as much while they go on
+	snapshotBytes    = 1 << 16 // of the database for each entry more: to copy them takes as long as to carry it out
+	snapshotWAL      = 4 << 20 // bytes: some hundred changes; twice as much while they go on, or half of the database
 	snapshotTrailing = 10240
 	neverSnapshot    = 1 << 60
 	snapshotDir      = "rsnapshots" // rqlite's, in the directory of a store
@@ -53,7 +53,7 @@ func (s *raftStore) snapshotDue(quiet bool) bool {
 	}
 	limit := int64(snapshotWAL)
 	if !quiet {
-		limit = max(4*limit, 2*size(""))
+		limit = max(2*limit, size("")/2)
 	}
 	entries := snapshotEntries + uint64(size("")/snapshotBytes)
 	if s.snapshotted == 0 {
