@@ -57,10 +57,11 @@ func (c *Cluster) takeClosed(ctx context.Context, path string, g engine.Generati
 		return engine.CopyState{}, engine.Errorf(engine.Unavailable, "this peer has no copy of the cluster database")
 	}
 	defer l.db.Close()
-	logs, err := rlog.New(filepath.Join(dir, raftFile), false)
+	logs, drop, err := duplicateLog(filepath.Join(dir, raftFile))
 	if err != nil {
 		return engine.CopyState{}, fileError("read the Raft log", err)
 	}
+	defer drop()
 	defer logs.Close()
 	state, err := take(ctx, path, l.write, l.index, logs)
 	if err == nil {

@@ -127,15 +127,39 @@ func carryOutOf(ctx context.Context, dir, path string, index uint64) (err error)
 	if err := wholeLog(file); err != nil || !exists(file) {
 		return errors.Join(errors.New("no log"), err)
 	}
-	logs, err := rlog.New(file, false)
+	logs, drop, err := duplicateLog(file)
 	if err != nil {
 		return err
 	}
+	defer drop()
 	_, err = carryOut(path, index, logs)
 	if err = errors.Join(err, logs.Close()); err != nil {
 		return err
 	}
 	return checkDatabase(ctx, path)
+}
+
+// duplicateLog opens a copy of the log of a closed store; drop removes it. Who opened the log itself and met damage may hold its lock until the process
+// ends, and to open it would wait for that.
+func duplicateLog(path string) (logs *rlog.Log, drop func(), err error) {
+	from, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer from.Close()
+	to, err := os.CreateTemp(filepath.Dir(path), halfCopies)
+	if err != nil {
+		return nil, nil, err
+	}
+	drop = func() { os.Remove(to.Name()) }
+	_, err = io.Copy(to, from)
+	if err = errors.Join(err, to.Close()); err == nil {
+		logs, err = rlog.New(to.Name(), false)
+	}
+	if err != nil {
+		drop()
+	}
+	return logs, drop, err
 }
 
 // readRecords are the records of a generation from the last whole one on; what
