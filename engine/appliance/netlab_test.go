@@ -47,7 +47,7 @@ func sixPeers(t *testing.T) {
 	rest := slices.Concat(peers[:3], peers[4:])
 	var after []int
 	for _, p := range rest {
-		after = append(after, len(p.Log()))
+		after = append(after, p.Mark(20004, 20006))
 	}
 	netlab(t, "kill", "4")
 	for _, p := range rest {
@@ -122,7 +122,7 @@ func cuts(t *testing.T) {
 			var after [3]int
 			for i, p := range peers {
 				p.Calm(20 * time.Second)
-				after[i] = len(p.Log())
+				after[i] = p.Mark(20004, 20006)
 			}
 			netlab(t, tt.cut...)
 			began := time.Now()

@@ -252,7 +252,7 @@ func (s *story) suffer(f fault) {
 	s.t.Helper()
 	marks := map[*appliancetest.Peer]int{}
 	for _, p := range f.others {
-		marks[p] = len(p.Log())
+		marks[p] = p.Mark(f.alarms...)
 	}
 	began := time.Now()
 	f.begin()

@@ -176,6 +176,25 @@ func (p *Peer) Detail(id int) string {
 	return ""
 }
 
+// Mark is how long the log is, once the lowering of these alarms is in it: an
+// alarm leaves the list a moment before its line is written.
+func (p *Peer) Mark(ids ...int) int {
+	p.T.Helper()
+	mark := 0
+	for _, id := range ids {
+		p.Await(fmt.Sprintf("has written that alarm %d was lowered", id), 5*time.Second, func() string {
+			log := p.Log()
+			mark = len(log)
+			last := log[max(0, strings.LastIndex(log, fmt.Sprintf(`" Id="%d"`, id))-len("Alarm Raised")):]
+			if strings.HasPrefix(last, "Alarm Raised") {
+				return "it was raised"
+			}
+			return ""
+		})
+	}
+	return mark
+}
+
 // Counted is how often an alarm was raised and lowered in the lines that the
 // peer wrote after the given part of its log.
 func (p *Peer) Counted(id, after int) (raised, lowered int) {
