@@ -139,8 +139,9 @@ func carryOutOf(ctx context.Context, dir, path string, index uint64) (err error)
 	return checkDatabase(ctx, path)
 }
 
-// duplicateLog opens a copy of the log of a closed store; drop removes it. Who opened the log itself and met damage may hold its lock until the process
-// ends, and to open it would wait for that.
+// duplicateLog opens a copy of the log of a closed store; drop removes it. Who
+// opened the log itself and met damage may hold its lock until the process ends,
+// and to open it would wait for that.
 func duplicateLog(path string) (logs *rlog.Log, drop func(), err error) {
 	from, err := os.Open(path)
 	if err != nil {

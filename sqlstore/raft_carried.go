@@ -22,16 +22,16 @@ func (s *raftStore) carried() uint64 {
 		mark = *known
 	}
 	logs, ok := inside[*rlog.Log](s.store, "boltStore")
-	for found := mark; ok && !mark.next && mark.at < handed; mark = found {
+	for ok && !mark.next && mark.at < handed {
 		var entry raft.Log
 		if logs.GetLog(mark.at+1, &entry) != nil {
 			break
 		}
-		if found.next = entry.Type == raft.LogCommand; !found.next {
-			found.at++
+		if mark.next = entry.Type == raft.LogCommand; !mark.next {
+			mark.at++
 		}
-		s.reached.Store(&found)
 	}
+	s.reached.Store(&mark)
 	return mark.at
 }
 

@@ -44,7 +44,15 @@ func TestThePrimaryStandsFirst(t *testing.T) {
 			t.Errorf("round %d: %s leads before the primary", round, leads)
 		}
 	}
-	// Later it is as before: one that lost its leader does not wait for longer.
+	// One that has yielded does so no longer, and stands for election when the leader is gone.
+	for _, p := range g.Peers[1:] {
+		g.Until(p.Node+" has its own times", func() error {
+			if got := p.HeartbeatTimeout(); got != sqlstoretest.Timers.Heartbeat {
+				return fmt.Errorf("it waits %v for a leader", got)
+			}
+			return nil
+		})
+	}
 	if err := g.Peers[0].Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -244,8 +244,9 @@ func (s *Service) watchDatabase(ctx context.Context, p *peer, node string) {
 }
 
 // checkDatabase looks whether a peer whose link is silent answers on its
-// database port, until ctx ends because the link does. The connection that watchDatabase holds cannot tell: the
-// kernel of a peer that is stopped keeps it.
+// database port, until ctx ends because the link is not silent any more. The
+// connection that watchDatabase holds cannot tell: the kernel of a peer that is
+// stopped keeps it.
 func (s *Service) checkDatabase(ctx context.Context, p *peer) {
 	node := p.member()
 	ctx, stop := context.WithTimeout(ctx, s.o.Timeout/2)

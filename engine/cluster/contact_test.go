@@ -24,10 +24,26 @@ type other struct {
 	applied uint64
 	members []engine.Member // as it knows them
 	dialled atomic.Int32    // its database port
+	asked   atomic.Int32    // on the link
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline, tick := time.After(time.Minute), time.NewTicker(50*time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited a minute in vain: %s", what)
+		}
+	}
 }
 
 func (o *other) RoundTrip(r *http.Request) (*http.Response, error) {
 	io.Copy(io.Discard, r.Body)
+	o.asked.Add(1)
 	select {
 	case <-time.After(o.slow):
 	case <-r.Context().Done():
@@ -70,18 +86,13 @@ func TestASlowAnswerIsAnAnswer(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		for range 100 {
-			time.Sleep(100 * time.Millisecond)
-			s.noted(func() {
-				if slices.ContainsFunc(s.raised, func(c cluster.Condition) bool { return c.ID == 20006 }) {
-					t.Errorf("20006 is raised: %v", s.raised)
-				}
-			})
-		}
 		for _, node := range []string{"n2", "n3"} {
-			if s.peers[node].dialled.Load() < 2 {
-				t.Errorf("nobody looked at the database port of %s", node)
-			}
+			until(t, "somebody looks at the database port of "+node+" again and again", func() bool {
+				if found := s.standing("20006"); len(found) > 0 {
+					t.Fatalf("20006 is raised: %v", found)
+				}
+				return s.peers[node].dialled.Load() > 5
+			})
 		}
 		stop()
 		<-done
@@ -119,9 +130,14 @@ func TestMembersAsAnotherOneKnowsThem(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- s.Run(ctx) }()
-				time.Sleep(10 * time.Second)
-				if got := slices.Contains(s.Service.Agreed().Members, later); got != test.want {
-					t.Errorf("the later one is known: %v", got)
+				known := func() bool { return slices.Contains(s.Service.Agreed().Members, later) }
+				if test.want {
+					until(t, "the later one is known", known)
+				} else {
+					until(t, "the other was met often", func() bool { return s.peers["n2"].asked.Load() > 10 })
+					if known() {
+						t.Error("the later one is known")
+					}
 				}
 				stop()
 				<-done

@@ -26,7 +26,8 @@ func (s *Service) followGroup(ctx context.Context) {
 	for {
 		wait := groupCalm
 		if servers := s.o.Group.Servers(); servers.LeaderHere {
-			if s.groupStep(ctx, servers, silent) || s.leadsInstead() && time.Since(led) < handOver {
+			moved, err := s.groupStep(ctx, servers, silent)
+			if moved || err == nil && s.leadsInstead() && time.Since(led) < handOver {
 				wait = groupSoon
 			}
 		}
@@ -50,10 +51,11 @@ func (s *Service) leadsInstead() bool {
 	return primary != "" && primary != s.o.Node && s.reachable(primary)
 }
 
-func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[string]time.Time) bool {
+// groupStep reports whether something moved, and the error of what could not.
+func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[string]time.Time) (moved bool, err error) {
 	agreed := s.Agreed()
 	if s.joining() || agreed.Primary == "" {
-		return false
+		return false, nil
 	}
 	var members []string
 	for _, m := range agreed.Members {
@@ -61,9 +63,9 @@ func (s *Service) groupStep(ctx context.Context, servers Servers, silent map[str
 	}
 	step, err := s.o.Group.Reconcile(ctx, members, agreed.Primary, func(node string) bool { return s.counted(node, servers, silent) })
 	if step == "" && err == nil {
-		return s.dropLeft(ctx) || s.renameMembers(ctx, agreed)
+		return s.dropLeft(ctx) || s.renameMembers(ctx, agreed), nil
 	}
-	return s.done(err, step, "")
+	return s.done(err, step, ""), err
 }
 
 // counted tells the reconciler whether to count on a server: a voter until it

@@ -15,8 +15,8 @@ import (
 // session is what the TLS handshake proved of the other side.
 //
 // peers are the members whose pinned key it holds, or one that follows it: one, or
-// several that share a certificate; the hello then says which. It is a candidate when there are
-// none.
+// several that share a certificate; the hello then says which. It is a candidate
+// when there are none.
 type session struct {
 	self        Self
 	purpose     Purpose

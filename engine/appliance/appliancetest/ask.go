@@ -180,7 +180,7 @@ func (p *Peer) Detail(id int) string {
 // alarm leaves the list a moment before its line is written.
 func (p *Peer) Mark(ids ...int) int {
 	p.T.Helper()
-	mark := 0
+	mark := len(p.Log())
 	for _, id := range ids {
 		p.Await(fmt.Sprintf("has written that alarm %d was lowered", id), 5*time.Second, func() string {
 			log := p.Log()
